@@ -180,6 +180,7 @@ struct cpu {
 enum leaf_status leaf_gp(struct cpu *c);
 enum leaf_status leaf_pf(struct cpu *c, uint64_t addr, uint32_t pfec);	/* EPC or EPCM caused: adds P, U, SGX */
 enum leaf_status leaf_ud(struct cpu *c);
+enum leaf_status leaf_not_epc(struct cpu *c, uint64_t addr);		/* operand not in EPC: #PF, or GEN-02's #GP */
 enum leaf_status leaf_err(struct cpu *c, enum sgx_error code);		/* RAX = code, ZF = 1 */
 enum leaf_status leaf_info(struct cpu *c, enum sgx_error code);		/* RAX = code, CF = 1, ZF = 0 */
 enum leaf_status leaf_ok(struct cpu *c);				/* RAX = 0, flags 0 */
