@@ -58,6 +58,16 @@ void epcm_unlock_exclusive(struct epcm_entry *e)
 	atomic_store_explicit(&e->lock, 0, memory_order_release);
 }
 
+bool epcm_lock_sgx2(struct epcm_entry *e)
+{
+	return !(atomic_fetch_or_explicit(&e->lock, EPCM_SGX2, memory_order_acquire) & EPCM_SGX2);
+}
+
+void epcm_unlock_sgx2(struct epcm_entry *e)
+{
+	atomic_fetch_and_explicit(&e->lock, ~EPCM_SGX2, memory_order_release);
+}
+
 void section_touch(struct epc_section *s)
 {
 	atomic_fetch_add_explicit(s->generation, 1, memory_order_release);

@@ -36,6 +36,7 @@ struct exception {
  *   that finds that the owner no longer lives.
  */
 #define EPCM_EXCLUSIVE	UINT32_C(0x80000000)
+#define EPCM_SGX2	UINT32_C(0x40000000)	/* with shared: a leaf that changes a page under a running enclave */
 
 struct epcm_entry {
 	_Atomic uint32_t lock;
@@ -192,6 +193,9 @@ bool epcm_lock_shared(struct epcm_entry *e);
 bool epcm_lock_exclusive(struct epcm_entry *e);
 void epcm_unlock_shared(struct epcm_entry *e);
 void epcm_unlock_exclusive(struct epcm_entry *e);
+/* EACCEPT, EACCEPTCOPY (destination), EMODPE (target), EMODPR: on top of the shared lock, they exclude each other. */
+bool epcm_lock_sgx2(struct epcm_entry *e);
+void epcm_unlock_sgx2(struct epcm_entry *e);
 void section_touch(struct epc_section *s);
 struct epc_page epc_secs_of(const struct epc_page *page);		/* the owner's SECS page */
 
