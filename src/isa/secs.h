@@ -44,4 +44,17 @@ void track_tcs_unlink(const struct epc_page *secs, const struct epc_page *tcs);
 bool track_any_inside(struct machine *m, const struct epc_page *secs, uint32_t epoch_at_most); /* entered at or before */
 bool track_done(struct machine *m, const struct epc_page *secs, uint32_t stamp); /* epoch > stamp, nobody left from <= stamp */
 
+/*
+ * track_stamp() - tracking of this page begins now. A stamp never goes back: EBLOCK and EMODPR, which share the page,
+ * may set it at the same time.
+ */
+static inline void track_stamp(struct epcm_entry *e, struct secs *secs)
+{
+	uint32_t now = atomic_load(&secs->epoch), stamp = __atomic_load_n(&e->epoch, __ATOMIC_RELAXED);
+
+	while (stamp < now && !__atomic_compare_exchange_n(&e->epoch, &stamp, now, true, __ATOMIC_SEQ_CST,
+							   __ATOMIC_RELAXED))
+		;
+}
+
 #endif
