@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The front door. Each target installs what it needs (scripts/setup), builds, and does its work.
+
+all: build
+
+build:
+	@scripts/setup build
+	@scripts/build
+
+demo:
+	@scripts/setup build demo
+	@scripts/build
+	@scripts/demo
+
+check:
+	@scripts/setup build demo check
+	@scripts/check
+
+asan:
+	@scripts/setup build
+	@scripts/check-asan
+
+bench: build
+	@scripts/bench
+
+fuzz:
+	@scripts/setup build fuzz
+	@scripts/fuzz
+
+check-contract:
+	@scripts/check-contract
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all build demo check asan bench fuzz check-contract format clean
