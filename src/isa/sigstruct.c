@@ -66,7 +66,7 @@ static void multiply(struct product *p, const struct num *a, const struct num *b
 }
 
 /* r = a * b - q * n. True if 0 <= r < n, that is, if q is the quotient of a * b by n and r its remainder. */
-static bool remainder(struct num *r, const struct num *a, const struct num *b, const struct num *q, const struct num *n)
+static bool reduce(struct num *r, const struct num *a, const struct num *b, const struct num *q, const struct num *n)
 {
 	struct product p, qn;
 	uint64_t borrow = 0, high = 0;
@@ -91,8 +91,8 @@ bool sigstruct_verify(const struct sgx_sigstruct *s, uint8_t padding[352])
 	uint8_t encoded[384], digest[32];
 
 	if (!is_below(&signature, &n))				return false;	/* SIG-01 */
-	if (!remainder(&r, &signature, &signature, &q1, &n))	return false;	/* SIG-02: S^2 mod N */
-	if (!remainder(&r, &r, &signature, &q2, &n))		return false;	/* SIG-03: S^3 mod N */
+	if (!reduce(&r, &signature, &signature, &q1, &n))	return false;	/* SIG-02: S^2 mod N */
+	if (!reduce(&r, &r, &signature, &q2, &n))		return false;	/* SIG-03: S^3 mod N */
 
 	for (unsigned int i = 0; i < sizeof(encoded); i++)			/* big-endian */
 		encoded[i] = (uint8_t)(r.limb[(383 - i) / 8] >> ((383 - i) % 8 * 8));

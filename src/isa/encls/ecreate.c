@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ECREATE: a SECS from PAGEINFO.SRCPGE. No machine here has CET, so that ECREATE-16..20, 23 and 24 are one rule, all
- * CET fields zero, and ECREATE-21 and 22 (the sum with a zero offset) are ECREATE-27 and 28. VIRTCHILDCNT and
+ * ECREATE: a SECS from PAGEINFO.SRCPGE. No machine here has CET, so that ECREATE-16..20, 23 and 24 are one rule,
+ * all CET fields zero, and ECREATE-21 and 22 (the sum with a zero offset) are ECREATE-27 and 28. VIRTCHILDCNT and
  * ENCLAVECONTEXT belong to VMX and are not kept.
  */
 #include "isa/encls/operand.h"

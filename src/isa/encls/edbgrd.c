@@ -8,14 +8,6 @@
 
 #define VA_SLOT_RSVD	UINT64_C(7)	/* low bits that do not make a slot occupied */
 
-/* The enclave may write the page right now: load the word at once. STATE lives in the EPCM entry (machine.h). */
-static uint64_t peek(const struct epc_page *page, uint64_t in_page)
-{
-	if (page->epcm->pt == SGX_PT_TCS && in_page == offsetof(struct sgx_tcs, state))
-		return atomic_load(&page->epcm->tcs_word) != 0;
-	return __atomic_load_n((const uint64_t *)(const void *)(page->mem + in_page), __ATOMIC_RELAXED);
-}
-
 static bool is_debug(const struct epc_page *page)
 {
 	struct epc_page secs_page = epc_secs_of(page);
@@ -37,7 +29,8 @@ static enum leaf_status debug_read(struct cpu *c, const struct epc_page *page)
 	if (e->pt == SGX_PT_TCS && in_page >= SGX_TCS_LIMIT)	return leaf_gp(c);	/* EDBGRD-09 */
 	if (e->pt != SGX_PT_VA && !is_debug(page))		return leaf_gp(c);	/* EDBGRD-10 */
 
-	c->regs.rbx = peek(page, in_page);
+	/* The enclave may be writing these bytes: load them at once. */
+	c->regs.rbx = __atomic_load_n((const uint64_t *)(const void *)(page->mem + in_page), __ATOMIC_RELAXED);
 	if (e->pt == SGX_PT_VA)
 		c->regs.rbx = c->regs.rbx & ~VA_SLOT_RSVD ? ~UINT64_C(0) : 0;
 	return leaf_ok(c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EDBGWR: write eight bytes of a debug enclave; of a TCS only FLAGS. EDBGWR-02 is for 32-bit code; the page types of
- * CET in EDBGWR-06 do not exist here.
+ * EDBGWR: write eight bytes of a debug enclave; of a TCS only FLAGS. EDBGWR-02 is for 32-bit code; the page types
+ * of CET in EDBGWR-06 do not exist here.
  */
 #include "isa/encls/operand.h"
 #include "isa/secs.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EREMOVE: free an EPC page. EREMOVE-06 counts children in virtual machines and cannot occur. The manual's flow of an
- * accepted PT_TRIM page contradicts itself; here it is freed, threads inside or not, as Linux relies on.
+ * EREMOVE: free an EPC page. EREMOVE-06 counts children in virtual machines and cannot occur. The manual's flow of
+ * an accepted PT_TRIM page contradicts itself; here it is freed, threads inside or not, as Linux relies on.
  */
 #include "isa/encls/operand.h"
 #include "isa/secs.h"
