@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page encryption of EWB and ELDB/ELDU (sgx-isa 6.6): AES-128-GCM under CR_BASE_PK. Where the manual leaves the form
- * open, softsgx fixes it: the IV is 4 zero bytes and the 64-bit version, little-endian; the MAC header is below.
+ * Page encryption of EWB and ELDB/ELDU (sgx-isa 6.6): AES-128-GCM under CR_BASE_PK. Where the manual leaves the
+ * form open, softsgx fixes it: the IV is 4 zero bytes and the version, little-endian; the MAC header is below.
  */
 #ifndef SOFTSGX_ISA_PAGECRYPTO_H
 #define SOFTSGX_ISA_PAGECRYPTO_H

@@ -117,7 +117,7 @@ TEST(eaug, any_secinfo_is_gp_without_cet)
 {
 	static const struct sgx_secinfo table[] = {
 		{ .flags = 1 << 6 }, { .reserved = { [55] = 1 } },			/* 11 */
-		{ .flags = SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_OF_PT(SGX_PT_SS_FIRST) },	/* 12, 17 */
+		{ .flags = SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_OF_PT(SGX_PT_SS_FIRST) }, /* 12, 17 */
 		{ .flags = SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_OF_PT(SGX_PT_REG) },	/* 13 */
 		{ .flags = SGX_SECINFO_W | SGX_SECINFO_OF_PT(SGX_PT_SS_REST) },	/* 14 */
 		{ .flags = SGX_SECINFO_R | SGX_SECINFO_OF_PT(SGX_PT_SS_REST) },	/* 15 */
@@ -223,7 +223,8 @@ TEST(eaug, page_is_zero_and_pending)
 
 	memset(f->mem[PAGE_SPARE], 0xee, 4096);
 	f->epcm[PAGE_SPARE] = (struct epcm_entry){	/* what a page of the past may have left */
-		.x = true, .blocked = true, .modified = true, .pr = true, .pt = SGX_PT_TCS, .epoch = 9, .tcs_word = 5,
+		.x = true, .blocked = true, .modified = true, .pr = true, .pt = SGX_PT_TCS, .epoch = 9,
+		.tcs_word = 5,
 	};
 	EXPECT_DONE(f, encls_eaug(&f->m, &f->c));
 	EXPECT_EPCM(f, PAGE_SPARE, want);

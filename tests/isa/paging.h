@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Operands of the paging and SGX2 leaves, on top of fixture.h: prepare_*() loads the registers and the structures that
- * they point to, so that a test can spoil one of them before it runs the leaf; do_*() runs the leaf too and says what
- * became of it.
+ * Operands of the paging and SGX2 leaves, on top of fixture.h: prepare_*() loads the registers and the structures
+ * that they point to, so that a test can spoil one of them before it runs the leaf; do_*() runs the leaf too and
+ * says what became of it.
  */
 #ifndef SOFTSGX_TESTS_ISA_PAGING_H
 #define SOFTSGX_TESTS_ISA_PAGING_H

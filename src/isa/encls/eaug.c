@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EAUG: adds a zero page, PENDING, to an initialised enclave. A SECINFO is for shadow-stack pages; this machine has no
- * CET, so that a given one is #GP(0) whatever it says (EAUG-11, EAUG-12), and EAUG-13..17, 24, 25 cannot be reached.
+ * EAUG: adds a zero page, PENDING, to an initialised enclave. A SECINFO is for shadow-stack pages; this machine has
+ * no CET, so that a given one is #GP(0) whatever it says (EAUG-11..17), and EAUG-24, 25 cannot be reached.
  */
 #include "isa/encls/operand.h"
 #include "isa/secs.h"
@@ -29,7 +29,7 @@ static enum leaf_status augment(struct cpu *c, const struct sgx_pageinfo *pi, co
 	e->secs = secs_page->index;
 	e->epoch = 0;		/* never accessible before: nothing to track */
 	atomic_store_explicit(&e->tcs_word, 0, memory_order_relaxed);
-	__atomic_store_n(&e->valid, true, __ATOMIC_RELEASE);	/* last: leaves that take no lock look at it first */
+	__atomic_store_n(&e->valid, true, __ATOMIC_RELEASE);	/* last: lockless readers look at it first */
 	return leaf_done(c);
 }
 
@@ -44,7 +44,7 @@ static enum leaf_status augment_locked(struct machine *m, struct cpu *c, const s
 	if (pi->secinfo) {
 		if (!operand_read(m, c, &si, pi->secinfo, sizeof(si)))
 			return LEAF_FAULT;
-		return leaf_gp(c);								/* EAUG-11, EAUG-12 */
+		return leaf_gp(c);								/* EAUG-11..17 */
 	}
 	if (!epcm_lock_shared(secs->epcm))		return leaf_gp(c);			/* EAUG-18 */
 	status = augment(c, pi, page, secs);

@@ -9,8 +9,8 @@ static enum leaf_status restrict_page(struct cpu *c, const struct sgx_secinfo *s
 	struct epcm_entry *e = page->epcm;
 	struct epc_page secs;
 
-	if (e->pending)					return leaf_err(c, SGX_PAGE_NOT_MODIFIABLE); /* EMODPR-09 */
-	if (e->modified)				return leaf_err(c, SGX_PAGE_NOT_MODIFIABLE); /* EMODPR-10 */
+	if (e->pending)				return leaf_err(c, SGX_PAGE_NOT_MODIFIABLE);	/* EMODPR-09 */
+	if (e->modified)			return leaf_err(c, SGX_PAGE_NOT_MODIFIABLE);	/* EMODPR-10 */
 	if (e->pt != SGX_PT_REG)			return leaf_pf(c, c->regs.rcx, 0);	/* EMODPR-11 */
 	secs = epc_secs_of(page);
 	if (!(secs_of(&secs)->attributes.flags & SGX_ATTR_INIT))

@@ -24,7 +24,7 @@ static enum leaf_status modify(struct cpu *c, enum sgx_pt pt, const struct epc_p
 	e->pt = pt;
 	track_stamp(e, secs_of(&secs));
 	if (pt == SGX_PT_TCS)
-		track_tcs_link(&secs, page);	/* a TCS that is trimmed stays listed: who entered by it is inside */
+		track_tcs_link(&secs, page);	/* a trimmed TCS stays listed: who entered by it is inside */
 	section_touch(page->section);
 	return leaf_ok(c);
 }
@@ -44,7 +44,8 @@ enum leaf_status encls_emodt(struct machine *m, struct cpu *c)
 	if (!secinfo_rsvd_zero(&si))			return leaf_gp(c);			/* EMODT-04 */
 	pt = SGX_SECINFO_PT(si.flags);
 	if (pt != SGX_PT_TCS && pt != SGX_PT_TRIM)	return leaf_gp(c);			/* EMODT-05 */
-	if (!epcm_lock_exclusive(page.epcm))		return leaf_err(c, SGX_EPC_PAGE_CONFLICT); /* EMODT-06, 08 */
+	if (!epcm_lock_exclusive(page.epcm))
+		return leaf_err(c, SGX_EPC_PAGE_CONFLICT);					/* EMODT-06, 08 */
 	status = modify(c, pt, &page);
 	epcm_unlock_exclusive(page.epcm);
 	return status;

@@ -70,7 +70,7 @@ static enum leaf_status write_back(struct machine *m, struct cpu *c, const struc
 
 	__atomic_store_n(&e->valid, false, __ATOMIC_RELEASE);
 	section_touch(ev->page.section);
-	__builtin_memset(ev->page.mem, 0, SGX_PAGE_SIZE);	/* no plain text stays in a page that is nobody's */
+	__builtin_memset(ev->page.mem, 0, SGX_PAGE_SIZE);	/* no plain text stays in a free page */
 	if (secs) {
 		if (e->pt == SGX_PT_TCS || e->pt == SGX_PT_TRIM)
 			track_tcs_unlink(secs, &ev->page);	/* PT_TRIM may have been a TCS */
