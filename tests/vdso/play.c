@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See play.h. */
+#include "play.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+const uint8_t *play_current;
+struct sgx_enclave_run play_run;
+struct play_regs play_in, play_out, play_engine_regs, play_handler_regs;
+play_script play_engine_script, play_handler_script;
+int play_engine_calls, play_handler_calls;
+
+void play_call(void *function, void *run);	/* play.S */
+void play_engine_enter(void);
+void play_handler_enter(void);
+
+static const uint8_t *bind(uint8_t *image, size_t size)
+{
+	if (mprotect(image, size, PROT_READ | PROT_WRITE) ||
+	    !vdso_bind(image, (uint64_t)image, (void *)getauxval(AT_SYSINFO_EHDR), (uint64_t)play_engine, 0) ||
+	    mprotect(image, size, PROT_READ | PROT_EXEC))
+		abort();
+	return image;
+}
+
+const uint8_t *play_image(void)
+{
+	static const uint8_t *image;
+	size_t size = vdso_image_end - vdso_image_start;
+	uint8_t *copy;
+
+	if (!image) {
+		copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (copy == MAP_FAILED)
+			abort();
+		image = bind(memcpy(copy, vdso_image_start, size), size);
+	}
+	return image;
+}
+
+const uint8_t *play_dlopen(void)
+{
+	static const uint8_t *image;
+	void *handle, *info;
+
+	if (!image) {
+		handle = dlopen(VDSO_SO, RTLD_NOW | RTLD_LOCAL);
+		info = handle ? dlsym(handle, "__softsgx_vdso_info") : NULL;
+		if (!info)
+			abort();
+		image = bind((uint8_t *)info - VDSO_INFO_OFFSET, 4096);
+	}
+	return image;
+}
+
+uint64_t play_address(const uint8_t *image, uint32_t offset)
+{
+	return (uint64_t)(image + offset);
+}
+
+void play_start(void)
+{
+	uint64_t *r = (uint64_t *)&play_in.r;
+	unsigned i;
+
+	memset(&play_run, 0, sizeof(play_run));
+	play_run.tcs = 0x7001000;
+	for (i = 0; i < 16; i++)
+		r[i] = UINT64_C(0x1111111111111111) * (i + 1) ^ 0x8000000000000000;
+	play_in.r.rcx = 2;
+	play_in.r.rflags = 0x202;
+	__asm__ volatile("fxsave64 %0" : "=m"(play_in.fx));
+	for (i = 0; i < 256; i++)
+		play_in.fx[X86_XSAVE_XMM0 + i] = (uint8_t)(i * 7 + 1);
+	memset(&play_out, 0xee, sizeof(play_out));
+	play_engine_script = play_handler_script = NULL;
+	play_engine_calls = play_handler_calls = 0;
+	play_current = play_image();
+}
+
+void play(void)
+{
+	play_call((void *)vdso_symbol(play_current, "__vdso_sgx_enter_enclave"), &play_run);
+}
+
+void play_engine_enter(void)
+{
+	play_engine_calls++;
+	play_engine_script(&play_engine_regs);
+}
+
+void play_handler_enter(void)
+{
+	play_handler_calls++;
+	play_handler_script(&play_handler_regs);
+}
+
+void play_eexit(struct play_regs *regs)
+{
+	uint64_t aep = regs->r.rcx;
+
+	regs->r.rax = 4;
+	regs->r.rbx = regs->r.rip = aep + 3;
+}
+
+void play_exception(struct play_regs *regs)
+{
+	/* RAX, RBX, RCX: the leaf, the TCS and the AEP, as AEX loads them and as EENTER had them. */
+	regs->r.rdi = 14;
+	regs->r.rsi = 0x8007;
+	regs->r.rdx = 0x7123000;
+	regs->r.rip = play_address(play_current, vdso_info(play_current)->exception_pad);
+}

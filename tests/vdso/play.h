@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A stage for __vdso_sgx_enter_enclave. vdso_play() calls it with every register chosen. Where the ENCLU would be
+ * executed, play_engine() runs the test's `engine` script, which sees and sets every register and so plays the enclave;
+ * play_handler is a user handler that does the same with the `handler` script. Scripts run on stacks of their own.
+ */
+#ifndef SOFTSGX_TESTS_VDSO_PLAY_H
+#define SOFTSGX_TESTS_VDSO_PLAY_H
+
+#include "isa/machine.h"
+#include "uapi/sgx.h"
+#include "vdso/vdso.h"
+
+#define PLAY_FX_SIZE	416	/* FXSAVE64 leaves the rest alone */
+
+struct play_regs {
+	struct cpu_regs r;
+	uint8_t fx[512] __attribute__((aligned(16)));	/* FXSAVE64 image */
+};
+
+typedef void (*play_script)(struct play_regs *regs);
+
+/** play_image() - a bound copy of the image as the runtime makes it; its engine is play_engine. Made once. */
+const uint8_t *play_image(void);
+/** play_dlopen() - the same, loaded by the dynamic linker, so that unwinders know it. */
+const uint8_t *play_dlopen(void);
+uint64_t play_address(const uint8_t *image, uint32_t offset);
+
+/** play_start() - fresh registers with recognisable values, a zeroed run, no scripts. */
+void play_start(void);
+/** play() - one call of the function in play_current; result in play_out. */
+void play(void);
+
+extern const uint8_t *play_current;	/* image in use: play_image() unless a test sets it */
+extern struct sgx_enclave_run play_run;
+extern struct play_regs play_in, play_out;
+extern struct play_regs play_engine_regs, play_handler_regs;
+extern play_script play_engine_script, play_handler_script;
+extern int play_engine_calls, play_handler_calls;
+
+/* play.S */
+void play_engine(void);
+int play_handler(long rdi, long rsi, long rdx, long rsp, long r8, long r9, struct sgx_enclave_run *run);
+extern const uint8_t play_return_address[];	/* where the call in play() returns to */
+
+/* Scripts that many tests need: EEXIT to the pad; an AEX for #PF, fixed up (B-31). */
+void play_eexit(struct play_regs *regs);
+void play_exception(struct play_regs *regs);
+
+#endif
