@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rt_sigaction, rt_sigprocmask, sigaltstack and rt_sigreturn of the program: checks and results as the kernel's. */
+#include "front/rt.h"
+#include "sys/sys.h"
+#include "trap/rtcopy.h"
+
+#include <asm/unistd.h>
+#include <linux/errno.h>
+
+#define MIN_SIGSTACK	2048		/* MINSIGSTKSZ */
+#define KSA_KNOWN	(KSA_NOCLDSTOP | KSA_NOCLDWAIT | KSA_SIGINFO | KSA_ONSTACK | KSA_RESTART | KSA_NODEFER | \
+			 KSA_RESETHAND | KSA_EXPOSE_TAGBITS | KSA_RESTORER)
+#define UNMASKABLE	(KSIG_BIT(KSIG_KILL) | KSIG_BIT(KSIG_STOP))
+
+void rt_sigreturn_entry(void);
+
+/* A child of vfork runs on its parent's slot and memory, but the kernel gave it dispositions of its own. */
+static bool in_vfork_child(const struct thread *t)
+{
+	return (uint64_t)sys_call0(__NR_gettid) != t->tid;
+}
+
+static long gate_sigaction(struct thread *t, const struct kmcontext *m)
+{
+	int sig = (int)m->rdi;
+	struct ksigaction act, old;
+
+	if (m->r10 != 8)
+		return -EINVAL;
+	if (m->rsi && rt_copy(&act, (const void *)m->rsi, sizeof(act)))
+		return -EFAULT;
+	if (sig < 1 || sig > KSIG_MAX || (m->rsi && (KSIG_BIT(sig) & UNMASKABLE)))
+		return -EINVAL;
+	lock_acquire(&rt.lock, (uint32_t)t->tid);
+	old = rt.action[sig];
+	if (m->rsi) {
+		act.flags &= KSA_KNOWN;
+		act.mask &= ~UNMASKABLE;
+		if (!in_vfork_child(t))
+			signals_set_action(sig, &act);
+		else if ((act.handler == KSIG_DFL || act.handler == KSIG_IGN) && !(KSIG_BIT(sig) & PLATFORM_SIGNALS))
+			sys_call4(__NR_rt_sigaction, sig, &act, NULL, 8);
+	}
+	lock_release(&rt.lock);
+	if (m->rdx && rt_copy((void *)m->rdx, &old, sizeof(old)))
+		return -EFAULT;
+	return 0;
+}
+
+static long gate_sigprocmask(struct thread *t, struct kucontext *uc)
+{
+	uint64_t old = (uc->sigmask & ~PLATFORM_SIGNALS) | t->vmask, new = old, set;
+
+	if (uc->mc.r10 != 8)
+		return -EINVAL;
+	if (uc->mc.rsi) {
+		if (rt_copy(&set, (const void *)uc->mc.rsi, 8))
+			return -EFAULT;
+		set &= ~UNMASKABLE;
+		switch ((int)uc->mc.rdi) {
+		case KSIG_BLOCK:
+			new |= set;
+			break;
+		case KSIG_UNBLOCK:
+			new &= ~set;
+			break;
+		case KSIG_SETMASK:
+			new = set;
+			break;
+		default:
+			return -EINVAL;
+		}
+	}
+	t->vmask = new & PLATFORM_SIGNALS;
+	uc->sigmask = new & ~PLATFORM_SIGNALS;
+	if (uc->mc.rdx && rt_copy((void *)uc->mc.rdx, &old, 8))
+		return -EFAULT;
+	return 0;
+}
+
+static long gate_sigaltstack(struct thread *t, const struct kmcontext *m)
+{
+	struct kstack new, old = t->altstack;
+	bool on = old.size && m->rsp - old.sp - 1 < old.size;
+
+	old.flags = on ? KSS_ONSTACK : old.size ? 0 : KSS_DISABLE;
+	if (m->rdi) {
+		if (rt_copy(&new, (const void *)m->rdi, sizeof(new)))
+			return -EFAULT;
+		if (on)
+			return -EPERM;
+		switch ((uint32_t)new.flags & ~KSS_AUTODISARM) {
+		case KSS_DISABLE:
+			new.sp = new.size = 0;
+			break;
+		case 0:
+		case KSS_ONSTACK:
+			if (new.size < MIN_SIGSTACK)
+				return -ENOMEM;
+			break;
+		default:
+			return -EINVAL;
+		}
+		t->altstack = (struct kstack){ .sp = new.sp, .size = new.size };
+	}
+	if (m->rsi && rt_copy((void *)m->rsi, &old, sizeof(old)))
+		return -EFAULT;
+	return 0;
+}
+
+void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr)
+{
+	struct kmcontext *m = &uc->mc;
+
+	switch (nr) {
+	case __NR_rt_sigaction:
+		m->rax = (uint64_t)gate_sigaction(t, m);
+		break;
+	case __NR_rt_sigprocmask:
+		m->rax = (uint64_t)gate_sigprocmask(t, uc);
+		break;
+	case __NR_sigaltstack:
+		m->rax = (uint64_t)gate_sigaltstack(t, m);
+		break;
+	default:				/* rt_sigreturn through a restorer of the program's own */
+		m->rip = (uintptr_t)rt_sigreturn_entry;
+		break;
+	}
+}

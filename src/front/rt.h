@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The platform object: the runtime's one piece of global state, and the functions by which the parts of src/front call
+ * each other. Unless a line says otherwise, functions run with all asynchronous signals blocked, on a thread's alternate
+ * stack, while host FS/GS are in force.
+ */
+#ifndef SOFTSGX_FRONT_RT_H
+#define SOFTSGX_FRONT_RT_H
+
+#include "drv/drv.h"
+#include "front/config.h"
+#include "front/layout.h"
+#include "sys/lock.h"
+#include "sys/signal.h"
+#include "trap/engine.h"
+#include "trap/thread.h"
+
+/* Signals that the runtime needs unblocked and handled by itself; the program's use of them is virtual. */
+#define PLATFORM_SIGNALS (KSIG_BIT(KSIG_SEGV) | KSIG_BIT(KSIG_ILL) | KSIG_BIT(KSIG_BUS) | KSIG_BIT(KSIG_TRAP) | \
+			  KSIG_BIT(KSIG_FPE) | KSIG_BIT(KSIG_SYS))
+
+/* CPUID as the program sees it: leaf and subleaf to registers (cpuid.c). */
+struct cpuid_result {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+struct range_filters {
+	uint32_t count;			/* filters installed for enclave ranges; past the limit all ranges are trapped */
+	bool     catch_all;
+	struct { uint64_t start, end; } range[32];
+	uint64_t fds[16];		/* bitmap of descriptor numbers below 1024 that have their filter */
+};
+
+struct rt {
+	struct rt_config config;
+	struct isa_profile profile;
+	struct platform_keys keys;
+	struct drv *drv;
+	struct drv_counters counters, *counters_shared;
+	struct engine engine;
+	struct lock lock;		/* protects everything below; taken after no other lock */
+	struct ksigaction action[KSIG_MAX + 1]; /* the program's dispositions */
+	uint64_t slots_used[(THREAD_SLOTS_MAX + 63) / 64];
+	uint64_t slots_ready[(THREAD_SLOTS_MAX + 63) / 64]; /* LDT entry and guard exist */
+	struct range_filters filters;
+	uint64_t vdso_restorer;		/* address of __softsgx_sigreturn in the vDSO image */
+	bool     cpuid_faulting;	/* CPUID raises #GP; else sites are patched if config says so */
+};
+
+extern struct rt rt;
+
+/*
+ * What a program inherits from the one that executed it and the kernel can't carry, because underneath the runtime
+ * has its own: the signal mask (all signals), the platform signals that are ignored, the filters that stay in force.
+ */
+struct rt_inherit {
+	uint64_t sigmask, ignored;	/* KSIG_BIT()s; ignored is a subset of PLATFORM_SIGNALS */
+	struct range_filters filters;	/* launch.c fills it */
+};
+
+/* init.c: runs in the target at its first instruction, called from the injected start code. */
+struct rt_start {		/* written by the injector at the symbol rt_start */
+	struct rt_config config;
+	uint64_t entry_rip, entry_rsp;	/* where the program itself starts, with which stack */
+	struct rt_inherit inherit;	/* signals_init() takes over mask and ignored signals */
+	int32_t  helper;		/* the injecting process, a child that nobody else waits for */
+	bool     nested;		/* executed by a program that had the runtime: its filters are in force */
+};
+extern struct rt_start rt_start;
+_Noreturn void rt_main(uint64_t *stack);	/* softsgx-rt as a program (main.c); called from start.S only */
+void rt_init(void);				/* called from start.S only */
+bool rt_initialised(void);			/* false in softsgx-rt itself, before it has become the program */
+
+/* launch.c */
+/**
+ * rt_execve() - execve(2) that brings the runtime along: arranges for a helper that injects it into the new image, then
+ * executes @path natively. Returns only on failure, -errno, with nothing left behind. All pointers are the program's
+ * memory or the runtime's, readable as they are (a bad one makes the kernel return -EFAULT).
+ * @flags and @dirfd as for execveat(2); dirfd AT_FDCWD and flags 0 is execve. @sigmask and @ignored: see struct
+ * rt_inherit; the kernel's own mask is all-blocked during the call and comes back as it was on failure.
+ * Works in a vfork child and beside other threads. -EPERM also when the process may not be traced (a container without
+ * ptrace, a debugger that is attached already).
+ */
+long rt_execve(int dirfd, const char *path, char *const *argv, char *const *envp, int flags, uint64_t sigmask,
+	       uint64_t ignored);
+
+/* filter.c: the seccomp filters. */
+long filter_install_base(void);			/* once, before the program runs */
+long filter_add_fd(int fd);			/* an enclave descriptor appeared: read, write, mmap, close... on it */
+long filter_add_range(uint64_t start, uint64_t end); /* an enclave mapping appeared: memory calls that touch it */
+
+/* cpuid.c, cpuid_patch.c */
+void cpuid_init(void);				/* take the host's view, decide the profile (rt.profile), turn faulting on */
+struct cpuid_result cpuid_emulate(uint32_t leaf, uint32_t subleaf);
+/* Look for CPUID instructions in executable memory [start, end) and replace them (INT3); may take microseconds per page. */
+void cpuid_patch_range(uint64_t start, uint64_t end);
+/* Is @rip (of the INT3) a patched CPUID? */
+bool cpuid_is_patched(uint64_t rip);
+
+/* gate.c and gate_*.c: one function for each group of trapped system calls; they finish @uc (RAX, or a new RIP). */
+void gate_syscall(struct thread *t, struct kucontext *uc, uint32_t nr);
+/* Let the program make the call itself: it continues in a stub inside the runtime that returns behind the original. */
+void gate_continue(struct thread *t, struct kucontext *uc);
+bool gate_stub_fixup(struct kucontext *uc);	/* RIP in the stub: rewrite to the program's own instruction */
+void gate_files(struct thread *t, struct kucontext *uc, uint32_t nr);
+void gate_memory(struct thread *t, struct kucontext *uc, uint32_t nr);
+void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr);
+void gate_process(struct thread *t, struct kucontext *uc, uint32_t nr);
+
+/* gate.c: CPUID at RIP (a patched one: @behind is how far RIP is behind its start). */
+void gate_cpuid(struct kucontext *uc, unsigned behind);
+bool gate_cpuid_faulted(struct kucontext *uc);	/* #GP: was it CPUID? then served */
+
+/* signals.c */
+void signals_init(void);
+void signals_set_action(int sig, const struct ksigaction *act);
+uint64_t signals_ignored(void);
+uint64_t signals_discarded(void);
+void signals_pending(struct thread *t, struct kucontext *uc);
+void signals_kick(uint32_t tid);
+/* Deliver @sig to the program as the kernel would: @uc is the interrupted host state and becomes the handler's start. */
+void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc);
+
+/* threads.c */
+void threads_init(void);
+struct thread *thread_alloc(void);		/* a slot with its LDT entry, or NULL */
+void thread_free(struct thread *t);
+uint64_t *thread_slot_word(struct thread *t);	/* of the bitmap of slots in use; bit index % 64 */
+void thread_adopt(struct thread *t);
+void threads_forked(struct thread *t);
+void threads_kick(const struct encl *encl, const struct thread *self);
+struct thread *thread_current(void);		/* by DS: any context, async-signal-safe, no lock; NULL if DS is not ours */
+
+/* stats.c: the statistics file (--stats), shared by every process of the run. */
+void stats_init(void);				/* before threads and driver; sets rt.counters_shared, NULL without a file */
+void stats_fork_child(void);			/* after fork: counters of the child's own at the same addresses */
+struct thread_stats *stats_claim_thread(void);	/* for a new thread; NULL without a file: use own_stats */
+
+#endif

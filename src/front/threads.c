@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Thread slots: see trap/thread.h. */
+#include "front/rt.h"
+#include "sys/sys.h"
+
+#include <asm/ldt.h>
+#include <linux/mman.h>
+
+enum { NR_MMAP = 9, NR_MPROTECT = 10, NR_SIGALTSTACK = 131, NR_SCHED_YIELD = 24, NR_MODIFY_LDT = 154, NR_GETTID = 186 };
+
+extern struct thread *thread_table[];		/* entry.S: by selector - 7 */
+
+static uint16_t read_ds(void)
+{
+	uint16_t ds;
+
+	__asm__ volatile("movw %%ds, %0" : "=r"(ds));
+	return ds;
+}
+
+struct thread *thread_current(void)
+{
+	uint16_t ds = read_ds();
+
+	return (ds & 7) == 7 ? thread_table[ds >> 3] : NULL;
+}
+
+/* The processor looks at the descriptor only when DS is loaded: any present data segment of user privilege will do. */
+static long ldt_entry(uint32_t index)
+{
+	struct user_desc desc = {
+		.entry_number = index + 1, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .useable = 1,
+	};
+
+	return sys_call3(NR_MODIFY_LDT, 0x11, &desc, sizeof(desc));
+}
+
+struct thread *thread_alloc(void)
+{
+	uint32_t word, index;
+	struct thread *t;
+
+	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
+		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_RELAXED);
+
+		while (~used) {
+			uint64_t bit = ~used & -~used;
+
+			index = word * 64 + (uint32_t)__builtin_ctzll(bit);
+			if (index >= THREAD_SLOTS_MAX)
+				return NULL;
+			if (__atomic_compare_exchange_n(&rt.slots_used[word], &used, used | bit, false,
+							__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+				goto found;
+		}
+	}
+	return NULL;
+found:
+	t = (struct thread *)(RT_THREADS_BASE + (uint64_t)index * THREAD_SLOT_SIZE);
+	if (!(__atomic_load_n(&rt.slots_ready[word], __ATOMIC_ACQUIRE) & UINT64_C(1) << (index % 64))) {
+		if (ldt_entry(index) ||
+		    sys_call3(NR_MPROTECT, (uintptr_t)t + THREAD_STACK_OFFSET - 0x1000, 0x1000, PROT_NONE)) {
+			thread_free(t);
+			return NULL;
+		}
+		__atomic_fetch_or(&rt.slots_ready[word], UINT64_C(1) << (index % 64), __ATOMIC_RELEASE);
+	}
+	__builtin_memset(t, 0, sizeof(*t));
+	t->index = index;
+	t->stats = stats_claim_thread();
+	if (!t->stats)
+		t->stats = &t->own_stats;
+	thread_table[index + 1] = t;
+	return t;
+}
+
+uint64_t *thread_slot_word(struct thread *t)
+{
+	return &rt.slots_used[t->index / 64];
+}
+
+void thread_free(struct thread *t)
+{
+	__atomic_fetch_and(thread_slot_word(t), ~(UINT64_C(1) << (t->index % 64)), __ATOMIC_RELEASE);
+}
+
+/* The calling thread becomes the owner of @t. */
+void thread_adopt(struct thread *t)
+{
+	uint16_t selector = THREAD_SELECTOR(t->index);
+
+	t->tid = (uint64_t)sys_call0(NR_GETTID);
+	__asm__ volatile("movw %0, %%ds" : : "r"(selector));
+}
+
+/** rt_thread_start() - first code of a new thread, on its slot's stack, all signals blocked. */
+void rt_thread_start(struct thread *t)
+{
+	thread_adopt(t);
+}
+
+/** threads_forked() - in the child of a fork: only @t is left. */
+void threads_forked(struct thread *t)
+{
+	__builtin_memset(rt.slots_used, 0, sizeof(rt.slots_used));
+	rt.slots_used[t->index / 64] = UINT64_C(1) << (t->index % 64);
+	t->tid = (uint64_t)sys_call0(NR_GETTID);
+	t->sud_on = false;			/* the kernel turns user dispatch off in a child */
+	t->pending = 0;
+	t->stats = stats_claim_thread();
+	if (!t->stats)
+		t->stats = &t->own_stats;
+}
+
+/**
+ * threads_kick() - make every other thread of this process that is inside @encl leave it; it may be back at once. A
+ * thread that has taken a fault there has left already (engine.c), so nobody waited for here can be waiting for us.
+ */
+void threads_kick(const struct encl *encl, const struct thread *self)
+{
+	uint32_t word;
+
+	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
+		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
+
+		for (; used; used &= used - 1) {
+			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
+			volatile struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
+			_Atomic uint64_t *owner = t->tcs_word;
+			uint64_t before;
+
+			if (t == self || !t->in_enclave || t->encl != encl || !owner)
+				continue;
+			before = atomic_load(owner);
+			if ((uint32_t)before != t->tid)
+				continue;
+			signals_kick((uint32_t)t->tid);
+			while (t->in_enclave && atomic_load(owner) == before)
+				sys_call0(NR_SCHED_YIELD);
+		}
+	}
+}
+
+void threads_init(void)
+{
+	struct kstack stack = { .size = THREAD_SLOT_SIZE - THREAD_STACK_OFFSET };
+	struct thread *t;
+	long ret;
+
+	ret = sys_call6(NR_MMAP, RT_THREADS_BASE, (uint64_t)THREAD_SLOTS_MAX * THREAD_SLOT_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (sys_is_error(ret))
+		sys_panic("no address space for thread slots: error %ld", -ret);
+	t = thread_alloc();
+	if (!t)
+		sys_panic("modify_ldt is refused on this machine, but threads are told apart by LDT selectors");
+	thread_adopt(t);
+	stack.sp = (uintptr_t)t + THREAD_STACK_OFFSET;
+	ret = sys_call2(NR_SIGALTSTACK, &stack, NULL);
+	if (ret)
+		sys_panic("sigaltstack of %lu bytes: error %ld", (unsigned long)stack.size, -ret);
+}

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ENCLU and exceptions at the border of an enclave. A trap comes in as a signal frame; what leaves is the same frame
+ * with other contents: enclave state after an entry, synthetic state after an AEX, the host's own otherwise.
+ */
+#include "trap/engine.h"
+
+#include "isa/secs.h"
+#include "sys/sys.h"
+#include "trap/entry_offsets.h"
+#include "trap/insn.h"
+#include "trap/rtcopy.h"
+
+#define CHECK(field, off) static_assert(offsetof(struct thread, field) == (off), "entry_offsets.h: " #off)
+CHECK(in_enclave, T_IN_ENCLAVE);	CHECK(host_fsbase, T_HOST_FSBASE);	CHECK(host_gsbase, T_HOST_GSBASE);
+CHECK(spill_rdx, T_SPILL_RDX);		CHECK(spill_rdi, T_SPILL_RDI);		CHECK(aep, T_AEP);
+CHECK(exit_neg, T_EXIT_NEG);		CHECK(tcs, T_TCS);			CHECK(tcs_word, T_TCS_WORD);
+CHECK(tid, T_TID);			CHECK(entries, T_ENTRIES);		CHECK(sud_selector, T_SUD);
+CHECK(xinit, T_XINIT);			CHECK(cache.tcs_la, T_CACHE_TCS_LA);
+CHECK(cache.generation, T_CACHE_GENERATION); CHECK(cache.generation_seen, T_CACHE_SEEN);
+CHECK(cache.gpr, T_CACHE_GPR);		CHECK(cache.epoch, T_CACHE_EPOCH);	CHECK(cache.entry, T_CACHE_ENTRY);
+CHECK(cache.fsbase, T_CACHE_FSBASE);	CHECK(cache.gsbase, T_CACHE_GSBASE);
+static_assert(offsetof(struct sgx_tcs, cssa) == TCS_CSSA && offsetof(struct sgx_tcs, aep) == TCS_AEP, "TCS");
+static_assert(offsetof(struct sgx_gprsgx, ursp) == GPR_URSP && offsetof(struct sgx_gprsgx, urbp) == GPR_URBP, "SSA");
+static_assert(1 << SLOT_SHIFT == THREAD_SLOT_SIZE, "slot");
+
+/* The vDSO's ENCLU: the AEP of every fast entry. Constant after engine_init; entry.S reads it. */
+uint64_t engine_vdso_enclu;
+
+void engine_init(struct engine *e, struct drv *d, enum patch_mode patch_mode, uint64_t vdso_base,
+		 uint32_t enclu, uint32_t eexit_pad, uint32_t exception_pad)
+{
+	e->drv = d;
+	e->machine = drv_machine(d);
+	e->patch_mode = patch_mode;
+	e->vdso_enclu = vdso_base + enclu;
+	e->vdso_eexit_pad = vdso_base + eexit_pad;
+	e->vdso_exception_pad = vdso_base + exception_pad;
+	e->xcr0 = e->machine->profile->xcr0;
+	engine_vdso_enclu = e->vdso_enclu;
+}
+
+static void regs_from_uc(struct cpu_regs *r, const struct kmcontext *m)
+{
+	*r = (struct cpu_regs){
+		.rax = m->rax, .rcx = m->rcx, .rdx = m->rdx, .rbx = m->rbx, .rsp = m->rsp, .rbp = m->rbp,
+		.rsi = m->rsi, .rdi = m->rdi, .r8 = m->r8, .r9 = m->r9, .r10 = m->r10, .r11 = m->r11,
+		.r12 = m->r12, .r13 = m->r13, .r14 = m->r14, .r15 = m->r15, .rflags = m->rflags, .rip = m->rip,
+	};
+}
+
+static void regs_to_uc(struct kmcontext *m, const struct cpu_regs *r)
+{
+	m->rax = r->rax, m->rcx = r->rcx, m->rdx = r->rdx, m->rbx = r->rbx, m->rsp = r->rsp, m->rbp = r->rbp;
+	m->rsi = r->rsi, m->rdi = r->rdi, m->r8 = r->r8, m->r9 = r->r9, m->r10 = r->r10, m->r11 = r->r11;
+	m->r12 = r->r12, m->r13 = r->r13, m->r14 = r->r14, m->r15 = r->r15, m->rflags = r->rflags, m->rip = r->rip;
+}
+
+/* The thread's processor, as the signal frame and the live FS and GS show it. */
+static struct cpu *cpu_load(struct thread *t, const struct kucontext *uc)
+{
+	struct cpu *c = &t->cpu;
+	const struct kfpx_sw *sw = (const void *)(uc->mc.fpstate + X86_XSAVE_SW_RESERVED);
+
+	regs_from_uc(&c->regs, &uc->mc);
+	c->xstate = (uint8_t *)uc->mc.fpstate;
+	c->xstate_size = c->xstate && sw->magic1 == KFP_XSTATE_MAGIC1 ? sw->xstate_size : X86_XSAVE_LEGACY_SIZE;
+	c->fsbase = rdfsbase();
+	c->gsbase = rdgsbase();
+	c->tid = (uint32_t)t->tid;
+	c->enclave_mode = t->in_enclave;
+	if (c->enclave_mode) {
+		c->save_fsbase = t->host_fsbase;
+		c->save_gsbase = t->host_gsbase;
+	}
+	return c;
+}
+
+/* The signal frame has XSAVE words of the kernel's own; the model wants room for a header at least. */
+static bool xstate_usable(const struct cpu *c)
+{
+	return c->xstate && c->xstate_size >= X86_XSAVE_MIN_SIZE;
+}
+
+/* Host state is in @c: make it the thread's. */
+static void thread_left(struct thread *t, struct kucontext *uc)
+{
+	struct cpu *c = &t->cpu;
+
+	wrfsbase(c->fsbase);
+	wrgsbase(c->gsbase);
+	t->sud_selector = 0;
+	t->in_enclave = 0;
+	regs_to_uc(&uc->mc, &c->regs);
+}
+
+static void sud_enable(struct thread *t)
+{
+	extern const char rt_image_start[], rt_text_end[];	/* rt.ld */
+
+	/* prctl(PR_SET_SYSCALL_USER_DISPATCH, ON, start, length, selector); where refused, SYSCALL is not caught. */
+	sys_call5(157, 59, 1, rt_image_start, rt_text_end - rt_image_start, &t->sud_selector);
+	t->sud_on = true;
+}
+
+/* What the fast path may repeat: an entry into frame 0 that the model has just made. */
+static void cache_fill(struct thread *t)
+{
+	struct cpu *c = &t->cpu;
+	struct secs *secs = secs_of(&c->secs);
+
+	t->cache.tcs_la = 0;
+	if (t->tcs->cssa != 0 || t->tcs->flags != 0 || c->save_tf)
+		return;
+	t->cache.generation = c->tcs.section->generation;
+	t->cache.generation_seen = atomic_load_explicit(c->tcs.section->generation, memory_order_acquire);
+	t->cache.gpr = c->gpr;
+	t->cache.epoch = &secs->epoch;
+	t->cache.entry = secs->baseaddr + t->tcs->oentry;
+	t->cache.fsbase = secs->baseaddr + t->tcs->ofsbasgx;
+	t->cache.gsbase = secs->baseaddr + t->tcs->ogsbasgx;
+	t->cache.tcs_la = c->tcs_la;
+}
+
+/* The model has entered: make enclave state the thread's. */
+static void thread_entered(struct engine *e, struct thread *t, struct kucontext *uc, uint64_t generation)
+{
+	struct cpu *c = &t->cpu;
+
+	if (!t->sud_on)
+		sud_enable(t);
+	t->host_fsbase = c->save_fsbase;
+	t->host_gsbase = c->save_gsbase;
+	t->tcs = (struct sgx_tcs *)(void *)c->tcs.mem;
+	t->tcs_word = &c->tcs.epcm->tcs_word;
+	t->aep = t->tcs->aep;
+	t->encl = drv_encl_at(e->drv, c->tcs_la);
+	if (c->save_tf)
+		t->exit_neg = ~UINT64_C(0);	/* TF must be put back: not by the fast exit */
+	cache_fill(t);
+	t->cache.generation_seen = generation;	/* as it was before the model looked */
+	regs_to_uc(&uc->mc, &c->regs);
+	t->in_enclave = 1;
+	t->sud_selector = 1;
+	wrfsbase(c->fsbase);
+	wrgsbase(c->gsbase);
+}
+
+static uint64_t generation_of(struct engine *e, uint64_t addr)
+{
+	struct encl *encl = drv_encl_at(e->drv, addr);
+
+	return encl ? atomic_load_explicit(encl_section(encl)->generation, memory_order_acquire) : 0;
+}
+
+/*
+ * Executes the ENCLU at uc's RIP, @size bytes. True: @uc is the state after it. False: *exc is its exception, *bus tells
+ * whether Linux makes SIGBUS of it, and @uc is untouched. Faults that the driver can repair are repaired.
+ */
+static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, unsigned size, struct exception *exc,
+		      bool *bus)
+{
+	struct cpu *c = cpu_load(t, uc);
+	uint32_t leaf = (uint32_t)c->regs.rax;
+	bool inside = c->enclave_mode;
+	uint64_t addr, generation;
+
+	c->insn_size = (uint8_t)size;
+	*bus = false;
+	if ((leaf == ERESUME || leaf == EENTER) && !inside && !xstate_usable(c)) {
+		*exc = (struct exception){ .vector = X86_GP };
+		return false;
+	}
+	for (;;) {
+		addr = leaf == EENTER || leaf == ERESUME ? c->regs.rbx : c->regs.rcx;
+		generation = inside ? 0 : generation_of(e, addr);
+		if (isa_enclu(e->machine, c) == LEAF_DONE)
+			break;
+		*exc = c->exc;
+		if (exc->vector != X86_PF || (exc->error_code & X86_PFEC_SGX))
+			return false;
+		switch (drv_fault(e->drv, c->tid, exc->addr, exc->error_code, inside, exc)) {
+		case DRV_FAULT_RETRY:
+			continue;
+		case DRV_FAULT_BUS:
+			*bus = true;
+			return false;
+		case DRV_FAULT_NOT_OURS:
+		case DRV_FAULT_SEGV:
+			return false;
+		}
+	}
+	if (c->enclave_mode && !inside) {
+		if (leaf == EENTER)
+			t->stats->eenter++;
+		else
+			t->stats->eresume++;
+		thread_entered(e, t, uc, generation);
+	} else if (inside && !c->enclave_mode) {
+		t->stats->eexit++;
+		t->exit_neg = c->save_tf ? ~UINT64_C(0) : -c->regs.rip;
+		thread_left(t, uc);
+	} else {
+		regs_to_uc(&uc->mc, &c->regs);
+		if (leaf == EACCEPT || leaf == EMODPE || leaf == EACCEPTCOPY)
+			drv_refresh(e->drv, c->tid, addr);
+	}
+	return true;
+}
+
+/* The signal that Linux makes of an exception, where it was not that already. */
+static void exception_signal(const struct exception *exc, bool bus, int *sig, struct ksiginfo *info,
+			     struct kucontext *uc)
+{
+	static const struct { uint8_t sig, code; } of_vector[] = {
+		[X86_DE] = { KSIG_FPE, KFPE_INTDIV }, [X86_DB] = { KSIG_TRAP, KTRAP_TRACE },
+		[X86_BP] = { KSIG_TRAP, KSI_KERNEL }, [X86_BR] = { KSIG_SEGV, KSI_KERNEL },
+		[X86_UD] = { KSIG_ILL, KILL_ILLOPN }, [X86_GP] = { KSIG_SEGV, KSI_KERNEL },
+		[X86_PF] = { KSIG_SEGV, KSEGV_ACCERR }, [X86_MF] = { KSIG_FPE, 0 },
+		[X86_AC] = { KSIG_BUS, KBUS_ADRALN }, [X86_XM] = { KSIG_FPE, 0 },
+	};
+	int code = of_vector[exc->vector].code;
+
+	if (exc->vector == X86_MF || exc->vector == X86_XM)
+		code = info->code;		/* which condition: the kernel looked at the status word */
+	if (exc->vector == X86_PF && !(exc->error_code & X86_PFEC_SGX) && info->signo == KSIG_SEGV)
+		code = info->code;		/* SEGV_MAPERR or SEGV_ACCERR, SEGV_PKUERR */
+	*sig = bus ? KSIG_BUS : of_vector[exc->vector].sig;
+	*info = (struct ksiginfo){ .signo = *sig, .code = bus ? KBUS_ADRERR : code };
+	info->fault.addr = exc->vector == X86_PF ? exc->addr : code == KSI_KERNEL ? 0 : uc->mc.rip;
+	uc->mc.trapno = exc->vector;
+	uc->mc.err = exc->error_code;
+	uc->mc.cr2 = exc->vector == X86_PF ? exc->addr : 0;
+}
+
+/* An exception that software is to see; @uc is host state already. The vDSO's fix-up, or a signal (B-30 to B-34). */
+static enum engine_result exception_deliver(struct engine *e, const struct exception *exc, bool bus, int *sig,
+					    struct ksiginfo *info, struct kucontext *uc)
+{
+	if (uc->mc.rip == e->vdso_enclu && exc->vector != X86_DB && exc->vector != X86_BP) {
+		uc->mc.rip = e->vdso_exception_pad;
+		uc->mc.rdi = exc->vector;
+		uc->mc.rsi = exc->error_code;
+		uc->mc.rdx = exc->vector == X86_PF ? exc->addr : 0;
+		return ENGINE_RETURN;
+	}
+	exception_signal(exc, bus, sig, info, uc);
+	return ENGINE_DELIVER;
+}
+
+/* AEX for *exc: @uc becomes the synthetic state at the AEP. */
+static void aex(struct engine *e, struct thread *t, struct kucontext *uc, struct exception *exc)
+{
+	struct cpu *c = cpu_load(t, uc);
+
+	isa_aex(e->machine, c, exc);
+	thread_left(t, uc);
+}
+
+void engine_async(struct engine *e, struct thread *t, struct kucontext *uc)
+{
+	struct exception event = { .vector = X86_INTR };
+
+	t->stats->aex_async++;
+	aex(e, t, uc, &event);
+}
+
+/* Is there a bare ENCLU at @addr? Remembered, since an AEP hardly ever changes. */
+static bool is_plain_enclu(struct engine *e, struct thread *t, uint64_t addr, unsigned *size)
+{
+	uint8_t bytes[16];
+	unsigned length, available = 15;
+	struct patch_site *site;
+
+	*size = 3;
+	if (addr == e->vdso_enclu || (addr == t->aep_plain && addr))
+		return true;
+	site = patch_find(e, addr);
+	if (site) {
+		*size = site->size;
+		return true;
+	}
+	available -= (unsigned)rt_copy(bytes, (const void *)addr, available);
+	if (insn_classify(bytes, available, &length) != INSN_ENCLU)
+		return false;
+	*size = length;
+	if (length == 3)
+		t->aep_plain = addr;
+	return true;
+}
+
+void engine_resume(struct engine *e, struct thread *t, struct kucontext *uc)
+{
+	struct exception exc;
+	unsigned size;
+	bool bus;
+
+	if (t->in_enclave || (uint32_t)uc->mc.rax != ERESUME || !is_plain_enclu(e, t, uc->mc.rip, &size))
+		return;
+	enclu_run(e, t, uc, size, &exc, &bus);	/* if it fails, the program's own ENCLU is going to show how */
+}
+
+/* A fault or trap of an instruction inside, other than ENCLU. */
+static enum engine_result exception_inside(struct engine *e, struct thread *t, struct exception *exc, bool bus,
+					   int *sig, struct ksiginfo *info, struct kucontext *uc)
+{
+	uint64_t addr = exc->addr, err = exc->error_code;
+	bool ours = exc->vector == X86_PF && drv_range_hit(e->drv, addr, 1);
+
+	if (exc->vector != X86_DB)
+		uc->mc.rflags |= X86_FLAGS_RF;
+	t->stats->aex_sync++;
+	if (ours) {
+		/*
+		 * The processor leaves the enclave first and the kernel looks at the fault then: the TCS must not be
+		 * held while the driver waits for others. Only the driver knows the error code; EXINFO gets it if the
+		 * fault turns out not to be repairable.
+		 */
+		struct exception seen = { .vector = X86_PF, .error_code = (uint32_t)err, .addr = addr };
+		struct sgx_exinfo *exinfo = (void *)t->cpu.misc;
+		bool inside = addr - t->cpu.elrange_base < t->cpu.elrange_size;
+		enum drv_fault_result result;
+
+		aex(e, t, uc, &seen);
+		result = drv_fault(e->drv, (uint32_t)t->tid, addr, (uint32_t)err, inside, exc);
+		if (result == DRV_FAULT_RETRY) {
+			engine_resume(e, t, uc);
+			return ENGINE_RETURN;
+		}
+		bus = result == DRV_FAULT_BUS;
+		if (exinfo && (secs_of(&t->cpu.secs)->miscselect & SGX_MISC_EXINFO) && result != DRV_FAULT_NOT_OURS)
+			exinfo->errcd = exc->error_code;
+		if (inside)
+			exc->addr &= SGX_PAGE_MASK;
+	} else {
+		aex(e, t, uc, exc);
+	}
+	return exception_deliver(e, exc, bus, sig, info, uc);
+}
+
+/* INS-01 to INS-25: instructions that enclave mode refuses with #UD. */
+static bool illegal_inside(enum insn_kind kind)
+{
+	switch (kind) {
+	case INSN_CPUID: case INSN_GETSEC: case INSN_RDPMC: case INSN_SGDT: case INSN_SIDT: case INSN_SLDT:
+	case INSN_STR: case INSN_SMSW: case INSN_VMCALL: case INSN_VMMCALL: case INSN_VMFUNC: case INSN_IN:
+	case INSN_INS: case INSN_OUT: case INSN_OUTS: case INSN_FAR_CALL: case INSN_FAR_JMP: case INSN_FAR_RET:
+	case INSN_IRET: case INSN_INT: case INSN_MOV_SEGMENT: case INSN_POP_SEGMENT: case INSN_LOAD_FAR_POINTER:
+	case INSN_SYSCALL: case INSN_SYSENTER: case INSN_ENCLS: case INSN_ENCLV:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What exception is it inside, where the kernel's view of it differs from what enclave mode demands? */
+static void exception_of_signal(struct thread *t, const struct kucontext *uc, struct kucontext *fixed,
+				struct exception *exc)
+{
+	uint8_t bytes[16];
+	unsigned length, available = 15;
+
+	*exc = (struct exception){ .vector = (uint32_t)uc->mc.trapno, .error_code = (uint32_t)uc->mc.err };
+	switch (exc->vector) {
+	case X86_PF:
+		exc->addr = uc->mc.cr2;
+		break;
+	case X86_BP:				/* INS-31, INS-32: a fault at the INT3 itself */
+		fixed->mc.rip--;
+		if (!t->cpu.dbgoptin)
+			exc->vector = X86_UD;
+		exc->error_code = 0;
+		break;
+	case X86_GP:				/* what enclave mode makes #UD, CPL 3 makes #GP (INS-01 to INS-25) */
+		available -= (unsigned)rt_copy(bytes, (const void *)uc->mc.rip, available);
+		if (illegal_inside(insn_classify(bytes, available, &length))) {
+			exc->vector = X86_UD;
+			exc->error_code = 0;
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+/* The ENCLU at uc's RIP, inside or outside, as an instruction of the program. */
+static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsigned size, int *sig,
+					struct ksiginfo *info, struct kucontext *uc)
+{
+	bool inside = t->in_enclave, bus;
+	uint32_t leaf = (uint32_t)uc->mc.rax;
+	uint64_t site = uc->mc.rip;
+	struct exception exc;
+
+	t->stats->enclu_trapped++;
+	if (enclu_run(e, t, uc, size, &exc, &bus)) {
+		if (inside && leaf == EEXIT)
+			patch_trapped(e, t, site, size);
+		return ENGINE_RETURN;
+	}
+	if (inside)
+		return exception_inside(e, t, &exc, bus, sig, info, uc);
+	if ((leaf == EENTER || leaf == ERESUME) && exc.vector == X86_PF && exc.addr == uc->mc.rbx) {
+		/* The processor's own access to a TCS is a write of its last byte (F-1, A-FLT-13). */
+		exc.addr |= 0xfff;
+		exc.error_code |= X86_PFEC_W;
+	}
+	return exception_deliver(e, &exc, bus, sig, info, uc);
+}
+
+enum engine_result engine_syscall_inside(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
+					 struct kucontext *uc)
+{
+	struct exception exc = { .vector = X86_UD };
+
+	uc->mc.rip -= 2;			/* the kernel reports behind the instruction */
+	return exception_inside(e, t, &exc, false, sig, info, uc);
+}
+
+enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
+				 struct kucontext *uc)
+{
+	struct patch_site *site;
+	struct exception exc;
+	unsigned size;
+
+	if (uc->mc.trapno == X86_BP) {
+		uint64_t at = uc->mc.rip - 1;
+
+		if (at == (uintptr_t)enter_trap) {
+			uc->mc.rip = e->vdso_enclu;
+			uc->mc.rcx = e->vdso_enclu;
+			return enclu_trapped(e, t, 3, sig, info, uc);
+		}
+		if (at == (uintptr_t)exit_trap && t->in_enclave) {
+			uc->mc.rax = EEXIT;
+			return enclu_trapped(e, t, 3, sig, info, uc);
+		}
+		site = patch_find(e, at);
+		if (site) {
+			uc->mc.rip = at;
+			return enclu_trapped(e, t, site->size, sig, info, uc);
+		}
+		uc->mc.rip = at + 1;
+		if (patch_unwind(e, uc)) {	/* a trampoline found that it is not a plain EEXIT */
+			site = patch_find(e, uc->mc.rip);
+			return enclu_trapped(e, t, site->size, sig, info, uc);
+		}
+	} else if (is_plain_enclu(e, t, uc->mc.rip, &size)) {
+		return enclu_trapped(e, t, size, sig, info, uc);
+	}
+	if (t->in_enclave) {
+		exception_of_signal(t, uc, uc, &exc);
+		return exception_inside(e, t, &exc, *sig == KSIG_BUS && exc.vector == X86_PF, sig, info, uc);
+	}
+	if (uc->mc.trapno == X86_PF && drv_range_hit(e->drv, uc->mc.cr2, 1)) {
+		switch (drv_fault(e->drv, (uint32_t)t->tid, uc->mc.cr2, (uint32_t)uc->mc.err, false, &exc)) {
+		case DRV_FAULT_RETRY:
+			return ENGINE_RETURN;
+		case DRV_FAULT_NOT_OURS:
+			return ENGINE_NOT_MINE;
+		case DRV_FAULT_BUS:
+			exception_signal(&exc, true, sig, info, uc);
+			return ENGINE_DELIVER;
+		case DRV_FAULT_SEGV:
+			exception_signal(&exc, false, sig, info, uc);
+			return ENGINE_DELIVER;
+		}
+	}
+	return ENGINE_NOT_MINE;
+}
+
+void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
+{
+	const char *rip = (const char *)uc->mc.rip;
+	struct kmcontext *m = &uc->mc;
+
+	if (t->in_enclave && patch_unwind(e, uc))
+		return;				/* back at the site, inside */
+	if (rip < window_begin || rip >= window_end)
+		return;
+	if (rip < enter_end) {
+		if (rip == enter_taken_test ? !(m->rflags & X86_FLAGS_ZF) : rip < enter_taken_test) {
+			if (rip >= enter_spilled) {
+				m->rdx = t->spill_rdx;
+				m->rdi = t->spill_rdi;
+			}
+			m->rax = EENTER;
+			m->rcx = m->rip = e->vdso_enclu;
+			return;
+		}
+		/* Forward: what [enter_committed, enter_end) does, whatever of it is done already. */
+		if (!t->in_enclave) {
+			t->host_fsbase = rdfsbase();
+			t->host_gsbase = rdgsbase();
+		}
+		t->aep = t->tcs->aep = e->vdso_enclu;
+		t->tcs->state = 1;
+		t->cache.gpr->ursp = m->rsp;
+		t->cache.gpr->urbp = m->rbp;
+		t->sud_selector = 1;
+		t->in_enclave = 1;
+		wrfsbase(t->cache.fsbase);
+		wrgsbase(t->cache.gsbase);
+		m->rdx = t->spill_rdx;
+		m->rdi = t->spill_rdi;
+		m->rax = 0;
+		m->rcx = e->vdso_enclu + 3;
+		m->rip = t->cache.entry;
+		return;
+	}
+	if (rip < (const char *)exit_fast) {	/* enter_taken, enter_none: the model has not been asked yet */
+		if (rip < enter_trap && (m->rcx & ~(uint64_t)(THREAD_SLOT_SIZE - 1)) == m->rcx && m->rcx == (uintptr_t)t) {
+			m->rdx = t->spill_rdx;
+			m->rdi = t->spill_rdi;
+		}
+		m->rax = rip == enter_trap ? m->rax : EENTER;
+		m->rcx = m->rip = e->vdso_enclu;
+		return;
+	}
+	if (rip < exit_checked) {		/* RBX may be anything: the model's EEXIT judges it */
+		struct exception exc;
+		bool bus;
+
+		m->rip = (uintptr_t)exit_trap;
+		m->rax = EEXIT;
+		enclu_run(e, t, uc, 3, &exc, &bus);	/* refused: exit_trap will say so to the enclave */
+		return;
+	}
+	if (rip < exit_released) {
+		wrfsbase(t->host_fsbase);
+		wrgsbase(t->host_gsbase);
+		t->sud_selector = 0;
+		t->in_enclave = 0;
+		t->tcs->state = 0;
+		atomic_store_explicit(t->tcs_word, 0, memory_order_release);
+	}
+	m->rcx = t->aep;
+	m->rax = EEXIT;
+	m->rip = m->rbx;
+}

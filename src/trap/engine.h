@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine: runs enclave code natively and does at its borders what the processor would. Its boundary is
+ * {enter, aex, resume}; everything else (delivery of signals to the program, system calls) is the front's.
+ *
+ * Context of all functions: on a thread's alternate stack or with all asynchronous signals blocked.
+ */
+#ifndef SOFTSGX_TRAP_ENGINE_H
+#define SOFTSGX_TRAP_ENGINE_H
+
+#include "drv/drv.h"
+#include "trap/thread.h"
+
+/** enum patch_mode - what may replace a hot ENCLU in enclave code (doc/architecture.md, "Patching"). */
+enum patch_mode {
+	PATCH_AUTO,	/* a checked jump once a site is hot; INT3 where no jump fits */
+	PATCH_OFF,
+	PATCH_INT3,	/* INT3 once hot */
+	PATCH_JUMP,	/* a jump once hot, or nothing */
+	PATCH_FORCE,	/* as auto, at the first trap */
+};
+
+#define PATCH_HOT	64	/* traps of one site before it is patched */
+#define PATCH_SITES_MAX	1024
+#define PATCH_PAGES_MAX	64
+
+struct patch_site {
+	uint64_t addr;			/* linear address of the ENCLU; 0: free */
+	uint64_t trampoline;		/* 0: form is INT3 */
+	uint32_t hits;
+	uint8_t  patched;		/* bytes replaced: 0, 1 (INT3) or 3 (jump) */
+	uint8_t  original[5];
+	uint8_t  size;			/* of the ENCLU with prefixes */
+};
+
+struct engine {
+	struct drv *drv;
+	struct machine *machine;
+	enum patch_mode patch_mode;
+	uint64_t vdso_enclu, vdso_eexit_pad, vdso_exception_pad;
+	uint64_t xcr0;
+	struct lock patch_lock;
+	uint32_t site_count, page_count;
+	struct patch_site site[PATCH_SITES_MAX];
+	uint64_t page[PATCH_PAGES_MAX];	/* pages of trampolines */
+};
+
+void engine_init(struct engine *e, struct drv *d, enum patch_mode patch_mode, uint64_t vdso_base,
+		 uint32_t enclu, uint32_t eexit_pad, uint32_t exception_pad);
+
+/** enum engine_result - what the caller of a signal function does next. */
+enum engine_result {
+	ENGINE_NOT_MINE,	/* nothing to do with SGX: deliver as it came */
+	ENGINE_RETURN,		/* @uc is where to continue */
+	ENGINE_DELIVER,		/* deliver *sig with *info; @uc is the interrupted host state */
+};
+
+/** engine_window() - complete an entry or exit that the signal interrupted half-way; afterwards RIP is host or enclave. */
+void engine_window(struct engine *e, struct thread *t, struct kucontext *uc);
+/** engine_signal() - a synchronous signal: ENCLU, exception inside, page fault on enclave memory. */
+enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
+				 struct kucontext *uc);
+/** engine_async() - an asynchronous signal hit the thread inside: AEX; @uc becomes the synthetic state at the AEP. */
+void engine_async(struct engine *e, struct thread *t, struct kucontext *uc);
+/** engine_syscall_inside() - SYSCALL or INT 80H in enclave mode (user dispatch): #UD. */
+enum engine_result engine_syscall_inside(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
+					 struct kucontext *uc);
+/** engine_resume() - fused resume: if @uc is about to execute a bare ENCLU[ERESUME], do it now. */
+void engine_resume(struct engine *e, struct thread *t, struct kucontext *uc);
+
+/* Driver callbacks (struct drv_ops). */
+void engine_invalidate(struct engine *e, struct encl *encl, uint64_t start, uint64_t end);
+
+/* patch.c */
+struct patch_site *patch_find(struct engine *e, uint64_t addr);
+/* An EEXIT trapped at @addr, @size bytes: count it, and patch the site when it is hot. */
+void patch_trapped(struct engine *e, struct thread *t, uint64_t addr, unsigned size);
+/* RIP is in a trampoline: put the registers back to what they were at the site. */
+bool patch_unwind(struct engine *e, struct kucontext *uc);
+
+/* entry.S */
+extern const char window_begin[], enter_spilled[], enter_taken_test[], enter_committed[], enter_end[];
+extern const char exit_checked[], exit_released[], window_end[], enter_trap[], exit_trap[];
+void enter_fast(void);
+void exit_fast(void);
+
+static inline uint64_t rdfsbase(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("rdfsbase %0" : "=r"(v));
+	return v;
+}
+
+static inline uint64_t rdgsbase(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("rdgsbase %0" : "=r"(v));
+	return v;
+}
+
+static inline void wrfsbase(uint64_t v)
+{
+	__asm__ volatile("wrfsbase %0" : : "r"(v) : "memory");
+}
+
+static inline void wrgsbase(uint64_t v)
+{
+	__asm__ volatile("wrgsbase %0" : : "r"(v) : "memory");
+}
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Entry and exit without a trap. Both run in the program's context with its signals unblocked, so a signal may land
+ * between any two instructions; engine_window() then completes or undoes the transition. What it needs to know is
+ * where each stage begins (the labels), and that every stage keeps these invariants:
+ *
+ *   [window_begin, enter_spilled)		nothing changed but RAX, RCX and flags: back to the ENCLU
+ *   [enter_spilled, enter_taken_test)		RDX, RDI are in the TCB: restore them, back to the ENCLU
+ *   enter_taken_test				ZF says whether the TCS was taken
+ *   [enter_committed, enter_end)		the TCS is ours, RSP and RBP untouched: forward into the enclave
+ *   [exit_fast, exit_checked)			still inside, RBX is the target: forward by the model's EEXIT
+ *   [exit_checked, exit_released)		forward: restore FS, GS, release the TCS
+ *   [exit_released, window_end)		forward: only RAX, RCX and RIP are left
+ */
+#include "trap/entry_offsets.h"
+
+	.text
+
+/*
+ * enter_fast: from the vDSO's gate instead of its ENCLU. EAX = leaf, RBX = TCS, RCX = AEP; leaves by jumping into the
+ * enclave with RAX = 0 (the cache serves CSSA 0 only) and RCX = the address behind the ENCLU, or to enter_trap, where
+ * an INT3 brings the engine. The eight bytes below RSP belong to the vDSO's frame and are scratch.
+ */
+	.globl	enter_fast, window_begin, enter_spilled, enter_taken_test, enter_committed, enter_end, enter_trap
+	.type	enter_fast, @function
+	.balign	64
+enter_fast:
+window_begin:
+	cmp	$2, %eax
+	jne	enter_trap
+	mov	%ds, %eax
+	mov	%eax, %ecx
+	and	$7, %ecx
+	cmp	$7, %ecx
+	jne	enter_none
+	lea	thread_table(%rip), %rcx
+	mov	-7(%rcx,%rax), %rax
+	test	%rax, %rax
+	jz	enter_none
+	cmp	%rbx, T_CACHE_TCS_LA(%rax)
+	jne	enter_none
+	mov	T_CACHE_GENERATION(%rax), %rcx
+	mov	(%rcx), %rcx
+	cmp	T_CACHE_SEEN(%rax), %rcx
+	jne	enter_none
+	mov	T_TCS(%rax), %rcx
+	cmpl	$0, TCS_CSSA(%rcx)
+	jne	enter_none
+	cmpl	$0, T_XINIT(%rax)
+	jne	enter_none
+	mov	T_CACHE_ENTRY(%rax), %rcx
+	mov	%rcx, -8(%rsp)
+	mov	%rdx, T_SPILL_RDX(%rax)
+	mov	%rdi, T_SPILL_RDI(%rax)
+enter_spilled:
+	mov	T_CACHE_EPOCH(%rax), %rdi
+	mov	(%rdi), %edi
+	shl	$32, %rdi
+	or	T_TID(%rax), %rdi
+	mov	T_TCS_WORD(%rax), %rdx
+	mov	%rax, %rcx
+	xor	%eax, %eax
+	lock cmpxchg %rdi, (%rdx)
+enter_taken_test:
+	jne	enter_taken
+enter_committed:
+	mov	engine_vdso_enclu(%rip), %rdi
+	mov	%rdi, T_AEP(%rcx)
+	mov	T_TCS(%rcx), %rdx
+	mov	%rdi, TCS_AEP(%rdx)
+	movq	$1, TCS_STATE(%rdx)
+	mov	T_CACHE_GPR(%rcx), %rdx
+	mov	%rsp, GPR_URSP(%rdx)
+	mov	%rbp, GPR_URBP(%rdx)
+	rdfsbase %rdx
+	mov	%rdx, T_HOST_FSBASE(%rcx)
+	rdgsbase %rdx
+	mov	%rdx, T_HOST_GSBASE(%rcx)
+	incq	T_ENTRIES(%rcx)
+	movb	$1, T_SUD(%rcx)
+	movq	$1, T_IN_ENCLAVE(%rcx)
+	mov	T_CACHE_FSBASE(%rcx), %rdx
+	wrfsbase %rdx
+	mov	T_CACHE_GSBASE(%rcx), %rdx
+	wrgsbase %rdx
+	mov	T_SPILL_RDX(%rcx), %rdx
+	lea	3(%rdi), %rax
+	mov	T_SPILL_RDI(%rcx), %rdi
+	mov	%rax, %rcx
+	xor	%eax, %eax
+	jmp	*-8(%rsp)
+enter_end:
+
+enter_taken:				/* another thread is inside, or died there: the model decides */
+	mov	T_SPILL_RDX(%rcx), %rdx
+	mov	T_SPILL_RDI(%rcx), %rdi
+enter_none:
+	mov	$2, %eax
+enter_trap:				/* RAX, RBX as at the ENCLU; RCX is the AEP again once the engine has looked */
+	int3
+	.size	enter_fast, . - enter_fast
+
+/*
+ * exit_fast: from a trampoline, inside the enclave, for EAX = 4: RBX is the target; RAX and RCX are free, flags are not.
+ * Continues at the target with RAX = 4, RCX = AEP.
+ */
+	.globl	exit_fast, exit_checked, exit_released, window_end, exit_trap
+	.type	exit_fast, @function
+	.balign	64
+exit_fast:
+	mov	%ds, %eax
+	lea	thread_table(%rip), %rcx
+	mov	-7(%rcx,%rax), %rax
+	mov	T_EXIT_NEG(%rax), %rcx
+	lea	(%rcx,%rbx), %rcx
+	jrcxz	exit_checked
+	jmp	exit_trap
+exit_checked:
+	mov	T_HOST_FSBASE(%rax), %rcx
+	wrfsbase %rcx
+	mov	T_HOST_GSBASE(%rax), %rcx
+	wrgsbase %rcx
+	movb	$0, T_SUD(%rax)
+	movq	$0, T_IN_ENCLAVE(%rax)
+	mov	T_TCS(%rax), %rcx
+	movq	$0, TCS_STATE(%rcx)
+	mov	T_TCS_WORD(%rax), %rcx
+	movq	$0, (%rcx)
+exit_released:
+	mov	T_AEP(%rax), %rcx
+	mov	$4, %eax
+	jmp	*%rbx
+window_end:
+exit_trap:
+	int3
+	.size	exit_fast, . - exit_fast
+
+/* rt_signal_entry: every handler of the runtime. The kernel put us on the thread's alternate stack. */
+	.globl	rt_signal_entry
+	.type	rt_signal_entry, @function
+rt_signal_entry:
+	cld
+	sub	$8, %rsp
+	call	rt_signal
+	add	$8, %rsp
+	ret
+	.size	rt_signal_entry, . - rt_signal_entry
+
+/* rt_restorer: where rt_signal_entry returns to. */
+	.globl	rt_restorer
+	.type	rt_restorer, @function
+rt_restorer:
+	mov	$15, %eax
+	syscall
+	ud2
+	.size	rt_restorer, . - rt_restorer
+
+/*
+ * rt_sigreturn_entry: a handler of the program has returned through the restorer in the vDSO image; RSP points to its
+ * struct kucontext. The C function repairs the frame (and may turn it into a resumed enclave), then the kernel loads it.
+ */
+	.globl	rt_sigreturn_entry
+	.type	rt_sigreturn_entry, @function
+rt_sigreturn_entry:
+	cld
+	mov	%rsp, %rbx
+	mov	%rsp, %rdi
+	and	$-16, %rsp
+	call	rt_sigreturn
+	mov	%rbx, %rsp
+	mov	$15, %eax
+	syscall
+	ud2
+	.size	rt_sigreturn_entry, . - rt_sigreturn_entry
+
+/*
+ * rt_stub: a trapped system call that the program may make itself is made here, inside the range that the filter lets
+ * through. The return address lies below the program's red zone; `ret $128` leaves RSP where it was.
+ */
+	.globl	rt_stub, rt_stub_ret
+	.type	rt_stub, @function
+rt_stub:
+	syscall
+rt_stub_ret:
+	ret	$128
+	.size	rt_stub, . - rt_stub
+
+/*
+ * rt_clone_thread(flags, frame, ptid, ctid, tls, thread): clone a thread whose stack is its own slot; the child finishes
+ * in rt_thread_start(thread), then loads @frame (a struct ksigframe in the slot) with rt_sigreturn.
+ */
+	.globl	rt_clone_thread
+	.type	rt_clone_thread, @function
+rt_clone_thread:
+	push	%rbx
+	push	%r12
+	mov	%rsi, %r12
+	mov	%r9, %rbx
+	mov	%rcx, %r10
+	mov	$56, %eax
+	syscall
+	test	%eax, %eax
+	jz	1f
+	pop	%r12
+	pop	%rbx
+	ret
+1:	mov	%rbx, %rdi
+	and	$-16, %rsp
+	call	rt_thread_start
+	lea	8(%r12), %rsp
+	mov	$15, %eax
+	syscall
+	ud2
+	.size	rt_clone_thread, . - rt_clone_thread
+
+/* rt_thread_exit(thread_in_use_word, mask, status): give the slot back, then end the thread; no stack in between. */
+	.globl	rt_thread_exit
+	.type	rt_thread_exit, @function
+rt_thread_exit:
+	mov	%rdx, %r8
+	lock and %rsi, (%rdi)
+	mov	%r8, %rdi
+	mov	$60, %eax
+	syscall
+	ud2
+	.size	rt_thread_exit, . - rt_thread_exit
+
+/* rt_copy(dst, src, size): copy where either side may fault; 0, or the bytes left when it did (rt_signal moves RIP). */
+	.globl	rt_copy, rt_copy_insn, rt_copy_done
+	.type	rt_copy, @function
+rt_copy:
+	mov	%rdx, %rcx
+rt_copy_insn:
+	rep movsb
+rt_copy_done:
+	mov	%rcx, %rax
+	ret
+	.size	rt_copy, . - rt_copy
+
+	.bss
+	.balign	64
+	.zero	64
+	.globl	thread_table
+thread_table:				/* indexed by selector - 7: struct thread * of a slot in use */
+	.zero	8 * 8192
+	.section .note.GNU-stack, "", @progbits

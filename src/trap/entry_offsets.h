@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Offsets that entry.S uses. engine.c asserts every one of them against the C structures. */
+#ifndef SOFTSGX_TRAP_ENTRY_OFFSETS_H
+#define SOFTSGX_TRAP_ENTRY_OFFSETS_H
+
+#define T_IN_ENCLAVE		0
+#define T_HOST_FSBASE		8
+#define T_HOST_GSBASE		16
+#define T_SPILL_RDX		24
+#define T_SPILL_RDI		32
+#define T_AEP			40
+#define T_EXIT_NEG		48
+#define T_TCS			56
+#define T_TCS_WORD		64
+#define T_TID			72
+#define T_ENTRIES		80
+#define T_SUD			88
+#define T_XINIT			92
+#define T_CACHE_TCS_LA		96
+#define T_CACHE_GENERATION	104
+#define T_CACHE_SEEN		112
+#define T_CACHE_GPR		120
+#define T_CACHE_EPOCH		128
+#define T_CACHE_ENTRY		136
+#define T_CACHE_FSBASE		144
+#define T_CACHE_GSBASE		152
+
+#define TCS_STATE		0
+#define TCS_CSSA		24
+#define TCS_AEP			40
+#define GPR_URSP		144
+#define GPR_URBP		152
+
+#define SLOT_SHIFT		17
+#define SLOT_STACK_TOP		0x1ff00	/* for the call way into the engine: below the end of the slot */
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Copying from or to memory that may fault, without a system call: entry.S, with signals.c as its fault handler. */
+#ifndef SOFTSGX_TRAP_RTCOPY_H
+#define SOFTSGX_TRAP_RTCOPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** rt_copy() - copy @size bytes; returns how many at the end were not copied because of a fault. Any context. */
+uint64_t rt_copy(void *dst, const void *src, size_t size);
+extern const char rt_copy_insn[], rt_copy_done[];
+
+#endif

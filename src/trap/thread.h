@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Thread slots. Every thread of the program has one: an aligned block with struct thread (the TCB) at its base and the
+ * alternate stack on which all of the runtime's handlers run above it. Two ways lead to the slot without TLS:
+ *  - in a handler, RSP lies in the slot: mask it;
+ *  - anywhere, DS holds an LDT selector whose index is the slot's number + 1. In 64-bit mode the processor ignores what
+ *    DS selects, the kernel switches it with the thread, and neither host nor enclave code has a use for it.
+ * A child of vfork runs on its suspended parent's slot.
+ */
+#ifndef SOFTSGX_TRAP_THREAD_H
+#define SOFTSGX_TRAP_THREAD_H
+
+#include "drv/drv.h"
+#include "isa/machine.h"
+#include "sys/signal.h"
+
+#define THREAD_SLOT_SIZE	0x20000		/* 128 KiB: TCB, guard page, alternate stack */
+#define THREAD_STACK_OFFSET	0x3000		/* the stack's low end; the page below it is the guard */
+#define THREAD_SLOTS_MAX	8191		/* as many as the LDT has entries */
+#define THREAD_SELECTOR(i)	((uint16_t)((((i) + 1) << 3) | 7))
+
+/* The entry that the vDSO's fast path may repeat without asking the model: engine.c fills it, entry.S reads it. */
+struct entry_cache {
+	uint64_t tcs_la;		/* 0: empty */
+	_Atomic uint64_t *generation;	/* the section's; the cache is stale when it differs from .. */
+	uint64_t generation_seen;
+	struct sgx_gprsgx *gpr;		/* frame 0: the cache serves CSSA = 0 only */
+	_Atomic uint32_t *epoch;	/* SECS epoch */
+	uint64_t entry, fsbase, gsbase;
+};
+
+struct thread_stats {
+	uint64_t eenter, eresume, eexit, aex_sync, aex_async, enclu_trapped, gate, signals;
+};
+
+struct thread {
+	/* Part 1 -- read by entry.S through entry_offsets.h. */
+	uint64_t in_enclave;		/* set before FS and GS become the enclave's, cleared after they are the host's */
+	uint64_t host_fsbase, host_gsbase;
+	uint64_t spill_rdx, spill_rdi;
+	uint64_t aep;			/* of the entry that is or was in force */
+	uint64_t exit_neg;		/* minus the last EEXIT target that the model accepted */
+	struct sgx_tcs *tcs;		/* of the entry in force; with its owner word */
+	_Atomic uint64_t *tcs_word;
+	uint64_t tid;
+	uint64_t entries;		/* fast entries; folded into stats by the slow paths */
+	uint8_t  sud_selector;		/* system call user dispatch: 0 allow, 1 block */
+	uint8_t  pad[3];
+	uint32_t xinit;			/* components to put into their initial state at fast entry: XCR0 & ~XFRM */
+	struct entry_cache cache;
+
+	/* Part 2 -- C only. */
+	struct cpu cpu;			/* CREGs of the entry in force; the fast path repeats them unchanged */
+	struct thread_stats *stats;	/* plain increments by this thread only */
+	struct encl *encl;		/* the enclave inside which the thread is */
+	uint32_t index;			/* slot number */
+	uint64_t aep_plain;		/* an AEP known to be a bare ENCLU, so that resuming may be fused */
+	bool     sud_on;
+	uint32_t depth;			/* runtime code on this thread's stacks; asynchronous work waits for 0 */
+	uint64_t vmask;			/* virtual mask: platform signals that the program has blocked */
+	uint64_t blocked;		/* the mask underneath, while a system call of the program is answered */
+	uint64_t pending;		/* platform signals that arrived while blocked or while depth > 0 */
+	struct ksiginfo pending_info[32]; /* by signal number - 1 */
+	struct kstack altstack;		/* the program's own */
+	struct thread_stats own_stats;	/* used when there is no statistics file */
+};
+
+static inline struct thread *thread_of_stack(const void *sp)
+{
+	return (struct thread *)((uintptr_t)sp & ~(uintptr_t)(THREAD_SLOT_SIZE - 1));
+}
+
+#endif
