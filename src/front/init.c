@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The runtime's first moments in a program: before the program's first instruction, on a stack of the runtime's own. */
+#include "crypto/crypto.h"
+#include "front/auxv.h"
+#include "front/launch.h"
+#include "sys/sys.h"
+#include "vdso/vdso.h"
+
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/mman.h>
+#include <linux/prctl.h>
+#include <linux/wait.h>
+
+enum { EXIT_SOFTSGX = 125 };
+
+struct rt rt;
+struct rt_start rt_start;
+static bool initialised;
+
+/* restore.S of src/trap: where handlers of the program return to. */
+void rt_sigreturn_entry(void);
+
+bool rt_initialised(void)
+{
+	return initialised;
+}
+
+static _Noreturn void fail(const char *what, const char *advice, long error)
+{
+	sys_print(2, "softsgx: %s (error %d); %s\n", what, (int)-error, advice);
+	for (;;)
+		sys_call1(__NR_exit_group, EXIT_SOFTSGX);
+}
+
+/* Text becomes unwritable, the rest not executable. */
+static void protect(void)
+{
+	const uint64_t text = RT_BASE, constants = (uint64_t)(uintptr_t)rt_text_end;
+	const uint64_t data = (uint64_t)(uintptr_t)rt_image_end;
+	long ret;
+
+	ret = sys_call3(__NR_mprotect, text, constants - text, PROT_READ | PROT_EXEC);
+	if (!ret)
+		ret = sys_call3(__NR_mprotect, constants, data - constants, PROT_READ);
+	if (!ret)
+		ret = sys_call3(__NR_mprotect, data, RT_BASE + RT_SIZE - data, PROT_READ | PROT_WRITE);
+	if (ret)
+		fail("the runtime's memory can't be protected", "does a security module forbid it?", ret);
+}
+
+static const struct vdso_info *vdso_map(struct auxv *auxv)
+{
+	const size_t size = (size_t)(vdso_image_end - vdso_image_start);
+	void *const image = (void *)RT_VDSO_BASE;
+	const void *real = (const void *)auxv_get(auxv, AT_SYSINFO_EHDR);
+	const struct vdso_info *info;
+	long ret;
+
+	ret = sys_call6(__NR_mmap, RT_VDSO_BASE, (long)size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (ret != (long)RT_VDSO_BASE)
+		fail("the vDSO image can't be mapped", "is memory limited (ulimit -v)?", ret);
+	__builtin_memcpy(image, vdso_image_start, size);
+	if (!vdso_bind(image, RT_VDSO_BASE, real, (uint64_t)(uintptr_t)enter_fast,
+		       (uint64_t)(uintptr_t)rt_sigreturn_entry))
+		fail("the vDSO image is damaged", "install softsgx again", -EINVAL);
+	info = vdso_info(image);
+	ret = sys_call3(__NR_mprotect, image, size, PROT_READ | PROT_EXEC);
+	if (ret)
+		fail("the vDSO image can't be made executable", "does a security module forbid it?", ret);
+	auxv_set(auxv, AT_SYSINFO_EHDR, RT_VDSO_BASE);
+	return info;
+}
+
+static void invalidate(struct drv *d, struct encl *encl, uint64_t start, uint64_t end)
+{
+	(void)d;
+	engine_invalidate(&rt.engine, encl, start, end);
+}
+
+static void kick(struct drv *d, struct encl *encl)
+{
+	(void)d;
+	threads_kick(encl, thread_current());
+}
+
+/* Is a signal waiting that the program has not blocked? All are blocked underneath while the driver works. */
+static bool signal_pending(struct drv *d)
+{
+	const struct thread *t = thread_current();
+	uint64_t pending = 0;
+
+	(void)d;
+	sys_call2(__NR_rt_sigpending, &pending, 8);
+	return (pending & ~t->blocked & ~signals_discarded()) || (t->pending & ~t->vmask);
+}
+
+static const struct drv_ops drv_ops = { .invalidate = invalidate, .kick = kick, .signal_pending = signal_pending };
+
+static void rt_init_parts(struct auxv *auxv)
+{
+	const struct drv_config drv_config = {
+		.epc_pages = rt.config.epc_pages, .arena_base = RT_DRV_BASE, .arena_size = RT_DRV_SIZE,
+		.aexnotify = false,
+	};
+	const struct vdso_info *vdso;
+	long ret;
+
+	crypto_init();		/* asks CPUID: before it faults */
+	vdso = vdso_map(auxv);
+	keys_derive(&rt.keys, rt.config.seed, rt.config.cpusvn);
+	rt.vdso_restorer = RT_VDSO_BASE + vdso->sigreturn;
+
+	stats_init();
+	cpuid_init();
+	threads_init();
+	signals_init();
+
+	ret = sys_call6(__NR_mmap, RT_DRV_STATE, (long)drv_size(), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (ret != (long)RT_DRV_STATE)
+		fail("no memory for the driver", "is memory limited (ulimit -v)?", ret);
+	rt.drv = (struct drv *)ret;
+	ret = drv_init(rt.drv, &drv_config, &drv_ops, &rt.profile, &rt.keys,
+		       rt.counters_shared ? rt.counters_shared : &rt.counters);
+	if (ret)
+		fail("the driver can't be set up", "is memory limited (ulimit -v)?", ret);
+	engine_init(&rt.engine, rt.drv, (enum patch_mode)rt.config.patch, RT_VDSO_BASE, vdso->enclu, vdso->eexit_pad,
+		    vdso->exception_pad);
+}
+
+/* Code that is there before the program runs; what it maps later comes through the gate. */
+static void patch_cpuid(void)
+{
+	if (rt.config.cpuid == RT_CPUID_PATCH || (rt.config.cpuid == RT_CPUID_AUTO && !rt.cpuid_faulting))
+		maps_each_code(cpuid_patch_range);
+}
+
+void rt_init(void)
+{
+	struct auxv auxv;
+	long ret;
+
+	protect();
+	rt.config = rt_start.config;
+	rt.filters = rt_start.inherit.filters;
+	rt_entry_rip = rt_start.entry_rip;
+	rt_entry_rsp = rt_start.entry_rsp;
+
+	auxv_find(&auxv, rt_start.entry_rsp);
+	rt_init_parts(&auxv);
+	auxv_publish(&auxv);
+	patch_cpuid();
+
+	/* The launcher's traces: who may trace this process, and the helper, which is about to end or has ended. */
+	sys_call2(__NR_prctl, PR_SET_PTRACER, 0);
+	while (sys_call4(__NR_wait4, rt_start.helper, 0, __WALL, 0) == -EINTR)
+		;
+
+	initialised = true;
+	if (!rt_start.nested) {
+		ret = filter_install_base();
+		if (ret)
+			fail("the system call filter can't be installed",
+			     "seccomp must be permitted (in a container, by its profile)", ret);
+	}
+	/* From the kernel's point of view platform signals stay open for ever; signals_init() took the program's view. */
+	rt_start.inherit.sigmask &= ~PLATFORM_SIGNALS;
+	sys_call4(__NR_rt_sigprocmask, KSIG_SETMASK, &rt_start.inherit.sigmask, 0, sizeof(uint64_t));
+}
