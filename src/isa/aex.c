@@ -89,7 +89,6 @@ void isa_aex(struct machine *m, struct cpu *c, struct exception *event)
 	event_save(c, event, secs->miscselect);					/* c */
 	regs_synthetic(c, tcs->aep);						/* d */
 	tcs->cssa++;								/* e */
-	section_touch(c->tcs.section);
 	entry_leave(c);
 	if (event->vector == X86_PF)
 		event->addr &= SGX_PAGE_MASK;					/* f: AEX-23 */

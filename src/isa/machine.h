@@ -56,7 +56,7 @@ static_assert(sizeof(struct epcm_entry) == 64, "at most 64 bytes of metadata a p
  * EPC section: npages pages whose "physical" address range, as ENCLS operands name them, is [base, base + npages * 4096).
  * The page with index i has its EPCM entry at epcm[i] and its bytes at mem + i * 4096. An enclave, its SECS and its
  * children, lies in one section. *generation is incremented (section_touch) by every leaf that takes a right or a page
- * away, or changes a TCS field that entry reads, so that an engine may cache what a successful entry found.
+ * away, or changes a TCS field that entry reads, CSSA apart, so that an engine may cache what an entry found.
  */
 struct epc_section {
 	uint64_t base, npages;

@@ -64,7 +64,6 @@ static void restore(struct machine *m, struct cpu *c, const struct entry *en, co
 	c->fsbase = r->fsbase;
 	c->gsbase = r->gsbase;
 	tcs->cssa = en->cssa - 1;
-	section_touch(en->tcs.section);
 }
 
 enum leaf_status enclu_eresume(struct machine *m, struct cpu *c)
