@@ -20,6 +20,7 @@
 #define FIXTURE_EPC	UINT64_C(0x100000000000)	/* base of the section, as ENCLS operands name it */
 #define FIXTURE_BASE	UINT64_C(0x200000000000)	/* BASEADDR of the default enclave; 0x100000 bytes */
 #define FIXTURE_TID	77				/* tid of the fixture's processor */
+#define FIXTURE_SHORT_SIGNER	2			/* its modulus has 3071 bits */
 
 /* Pages of the default enclave: index in the section. The page with index i lies at FIXTURE_BASE + (i - 1) * 4096. */
 enum {
@@ -43,7 +44,7 @@ struct enclave_spec {
 	uint64_t tcs_flags;
 	uint16_t isvprodid, isvsvn, configsvn; /* 1, 2, 3 */
 	uint8_t  content;		/* byte that fills code and data pages: another one, another MRENCLAVE */
-	unsigned signer;		/* 0 or 1: two signing keys exist */
+	unsigned signer;		/* 0 or 1: two signing keys exist, and FIXTURE_SHORT_SIGNER */
 	bool     uninitialised;		/* stop before EINIT */
 };
 

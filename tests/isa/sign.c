@@ -6,7 +6,7 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-#define SIGNERS	2
+#define SIGNERS	3
 
 struct signer { BIGNUM *n, *d; };
 
@@ -18,13 +18,13 @@ static void must(int ok)
 		abort();
 }
 
-/* A prime p with p - 1 not a multiple of 3, so that 3 has an inverse. The top two bits are set: 3072 bits of modulus. */
-static BIGNUM *prime(void)
+/* A prime p with p - 1 not a multiple of 3, so that 3 has an inverse. The top two of its @bits are set. */
+static BIGNUM *prime(int bits)
 {
 	BIGNUM *p = BN_new();
 
 	do
-		must(BN_generate_prime_ex(p, 1536, 0, NULL, NULL, NULL));
+		must(BN_generate_prime_ex(p, bits, 0, NULL, NULL, NULL));
 	while (BN_mod_word(p, 3) != 2);
 	return p;
 }
@@ -37,7 +37,7 @@ static const struct signer *signer_get(unsigned which)
 	if (!ctx)
 		ctx = BN_CTX_new();
 	if (!s->n) {
-		BIGNUM *p = prime(), *q = prime(), *phi = BN_new(), *e = BN_new();
+		BIGNUM *p = prime(1536), *q = prime(which == FIXTURE_SHORT_SIGNER ? 1535 : 1536), *phi = BN_new(), *e = BN_new();
 
 		s->n = BN_new();
 		s->d = BN_new();
