@@ -14,6 +14,8 @@ void sha256_2(uint8_t digest[32], const void *a, size_t a_size, const void *b, s
 /* Running hash of whole 64-byte blocks, as MRENCLAVE needs it: the state is eight words that can be stored anywhere. */
 void sha256_state_init(uint32_t state[8]);
 void sha256_state_blocks(uint32_t state[8], const void *blocks, size_t count);	/* count blocks of 64 bytes */
+/* The same for a header of one block and @count blocks that follow it from elsewhere. */
+void sha256_state_record(uint32_t state[8], const void *header, const void *blocks, size_t count);
 void sha256_state_final(uint8_t digest[32], const uint32_t state[8], uint64_t blocks); /* pads; state unchanged */
 
 /** aes128_cmac() - AES-128-CMAC (NIST SP 800-38B) of @size bytes. */

@@ -30,13 +30,28 @@ void sha256_state_init(uint32_t state[8])
 }
 
 /* With an empty buffer nettle compresses whole blocks from where they lie, so the context is only a carrier. */
+static void state_load(struct sha256_ctx *ctx, const uint32_t state[8])
+{
+	__builtin_memcpy(ctx->state, state, sizeof(ctx->state));
+	ctx->count = 0;
+	ctx->index = 0;
+}
+
 void sha256_state_blocks(uint32_t state[8], const void *blocks, size_t count)
 {
 	struct sha256_ctx ctx;
 
-	__builtin_memcpy(ctx.state, state, sizeof(ctx.state));
-	ctx.count = 0;
-	ctx.index = 0;
+	state_load(&ctx, state);
+	nettle_sha256_update(&ctx, count * SHA256_BLOCK_SIZE, blocks);
+	__builtin_memcpy(state, ctx.state, sizeof(ctx.state));
+}
+
+void sha256_state_record(uint32_t state[8], const void *header, const void *blocks, size_t count)
+{
+	struct sha256_ctx ctx;
+
+	state_load(&ctx, state);
+	nettle_sha256_update(&ctx, SHA256_BLOCK_SIZE, header);
 	nettle_sha256_update(&ctx, count * SHA256_BLOCK_SIZE, blocks);
 	__builtin_memcpy(state, ctx.state, sizeof(ctx.state));
 }

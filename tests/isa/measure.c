@@ -8,22 +8,25 @@
 
 static EVP_MD_CTX *hash;
 
-static void record(const char *tag, uint64_t first, const void *rest, size_t rest_size)
+/* One block: the name, zero-padded to eight bytes, and @size bytes from there on. */
+static void record(const char *name, const void *rest, size_t size)
 {
 	uint8_t block[64] = { 0 };
 
-	memcpy(block, tag, strlen(tag));
-	memcpy(block + 8, &first, 8);
-	if (rest_size)
-		memcpy(block + 16, rest, rest_size);
+	memcpy(block, name, strlen(name));
+	memcpy(block + 8, rest, size);
 	EVP_DigestUpdate(hash, block, sizeof(block));
 }
 
 static void golden_page(uint64_t offset, uint64_t flags, const void *data)
 {
-	record("EADD", offset, &flags, 8);
+	const uint64_t eadd[2] = { offset, flags };
+
+	record("EADD", eadd, sizeof(eadd));
 	for (unsigned chunk = 0; chunk < 4096; chunk += 256) {
-		record("EEXTEND", offset + chunk, NULL, 0);
+		const uint64_t at = offset + chunk;
+
+		record("EEXTEND", &at, sizeof(at));
 		EVP_DigestUpdate(hash, (const uint8_t *)data + chunk, 256);
 	}
 }
@@ -35,17 +38,14 @@ TEST(measure, mrenclave_equals_an_independent_stream)
 	struct fixture *f = fixture_new();
 	struct sgx_tcs tcs = { .ossa = 0x2000, .nssa = 2, .oentry = 0x1000, .fslimit = UINT32_MAX,
 			       .gslimit = UINT32_MAX };
-	uint8_t page[4096], expected[32], size[12] = { [2] = 0x10 };
-	uint8_t first[8] = { 1, 0, 0, 0 };	/* SSAFRAMESIZE, then SIZE from byte 12: 0x100000 */
-	uint64_t qword;
+	static const uint32_t ecreate[3] = { 1, 0x100000, 0 };	/* SSAFRAMESIZE, SIZE */
+	uint8_t page[4096], expected[32];
 
 	fixture_build(f, NULL);
 
 	hash = EVP_MD_CTX_new();
 	EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
-	memcpy(first + 4, size, 4);
-	memcpy(&qword, first, 8);
-	record("ECREATE", qword, size + 4, 8);
+	record("ECREATE", ecreate, sizeof(ecreate));
 	for (unsigned i = 0; i < 6; i++) {
 		memset(page, content[i], sizeof(page));
 		if (i == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * EADD: a measured page for an enclave that is not yet initialised. The page types of CET do not exist here:
- * EADD-10 refuses them, so that EADD-11, 20 and 22..28 cannot occur; PREVSSP and OCETSSA are reserved (EADD-17).
+ * EADD-10 refuses them, so that EADD-11, 20 and 22..29 cannot occur; PREVSSP and OCETSSA are reserved (EADD-17).
  */
 #include "isa/encls/operand.h"
 #include "isa/measure.h"
