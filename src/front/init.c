@@ -137,6 +137,29 @@ static void patch_cpuid(void)
 		maps_each_code(cpuid_patch_range);
 }
 
+/*
+ * The helper is about to end, or has. Because the program's image changed meanwhile, the kernel announces it by SIGCHLD
+ * after all. That is gone as soon as SIGCHLD is unblocked, no handler being there yet; but a program that starts with
+ * it blocked would find it pending.
+ */
+static void helper_reap(void)
+{
+	const uint64_t set = KSIG_BIT(KSIG_CHLD), now[2] = { 0 };
+	struct ksiginfo info = { 0 };
+
+	while (sys_call4(__NR_wait4, rt_start.helper, 0, __WALL, 0) == -EINTR)
+		;
+	if (!(rt_start.inherit.sigmask & set) ||
+	    sys_call4(__NR_rt_sigtimedwait, &set, &info, now, sizeof(set)) != KSIG_CHLD)
+		return;
+	if (info.rt.pid == rt_start.helper) {	/* it may hide that of a child of the program, which ended later */
+		info = (struct ksiginfo){ 0 };
+		sys_call5(__NR_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, 0);
+	}
+	if (info.rt.pid)
+		sys_call3(__NR_rt_sigqueueinfo, sys_call0(__NR_getpid), KSIG_CHLD, &info);
+}
+
 void rt_init(void)
 {
 	struct auxv auxv;
@@ -153,10 +176,9 @@ void rt_init(void)
 	auxv_publish(&auxv);
 	patch_cpuid();
 
-	/* The launcher's traces: who may trace this process, and the helper, which is about to end or has ended. */
+	/* The launcher's traces: who may trace this process, and the helper. */
 	sys_call2(__NR_prctl, PR_SET_PTRACER, 0);
-	while (sys_call4(__NR_wait4, rt_start.helper, 0, __WALL, 0) == -EINTR)
-		;
+	helper_reap();
 
 	initialised = true;
 	if (!rt_start.nested) {

@@ -10,8 +10,8 @@
  *     the runtime waits for it there (init.c).
  *
  * The program keeps its process, parent, and everything else execve keeps. The helper is its child for those moments,
- * but one that sends no signal and that only __WALL and __WCLONE wait for. A helper further away (an orphan) would be
- * worse: it would become an ordinary child of a program that is init or a subreaper.
+ * one that only __WALL and __WCLONE wait for, and the runtime reaps it before the program's first instruction. A helper
+ * further away (an orphan) would be worse: it would become an ordinary child of a program that is init or a subreaper.
  *
  * Nothing here writes to the runtime's data: in a child of vfork that is the parent's.
  */
