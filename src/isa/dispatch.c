@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ENCLS and ENCLU: EAX picks the leaf. What needs a privilege level, a mode or a control register of a real processor
- * (ENCLS-01..04, 06..09, 11, 12; ENCLU-01..05, 07..10, 12..14) cannot occur here: the driver is the kernel's side, and
- * a Linux process is in 64-bit mode at CPL 3. EVERIFYREPORT2 and EDECCSSA are holes of the table, so that ENCLU-23
+ * ENCLS and ENCLU: EAX picks the leaf. What needs a privilege level, a mode or a control register of a real
+ * processor (ENCLS-01..04, 06..09, 11, 12; ENCLU-01..05, 07..10, 12..14) cannot occur here: the driver is the
+ * kernel's side, and a Linux process is in 64-bit mode at CPL 3. EVERIFYREPORT2 and EDECCSSA are holes of the table, so that ENCLU-23
  * and ENCLU-24 are covered by ENCLU-11.
  */
 #include "isa/machine.h"
@@ -47,7 +47,8 @@ static const struct leaf enclu_leaf[] = {
 };
 
 /* NULL: a hole, past the end, or not enumerated by this machine. The upper half of RAX does not count. */
-static const struct leaf *leaf_find(const struct machine *m, const struct leaf *table, uint32_t count, uint64_t rax)
+static const struct leaf *leaf_find(const struct machine *m, const struct leaf *table, uint32_t count,
+				    uint64_t rax)
 {
 	uint32_t eax = (uint32_t)rax;
 

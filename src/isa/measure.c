@@ -20,7 +20,7 @@ struct record_ecreate {
 } __attribute__((packed));
 SGX_SIZE(record_ecreate, BLOCK);
 
-/* SHA-256 loads 16 bytes at a time; two words stored one by one just before would not be forwarded to such a load. */
+/* SHA-256 loads 16 bytes at a time; two words stored one by one just before would not be forwarded to the load. */
 typedef uint64_t word2 __attribute__((vector_size(16)));
 
 struct record_page {

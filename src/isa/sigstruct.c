@@ -66,7 +66,8 @@ static void multiply(struct product *p, const struct num *a, const struct num *b
 }
 
 /* r = a * b - q * n. True if 0 <= r < n, that is, if q is the quotient of a * b by n and r its remainder. */
-static bool reduce(struct num *r, const struct num *a, const struct num *b, const struct num *q, const struct num *n)
+static bool reduce(struct num *r, const struct num *a, const struct num *b, const struct num *q,
+		   const struct num *n)
 {
 	struct product p, qn;
 	uint64_t borrow = 0, high = 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who is inside, and since which epoch (sgx-isa 6.7). The TCS pages of an enclave form a list: SECS.tcs_first, then
- * epcm_entry.tcs_next, each index + 1. A page stays listed until it leaves the EPC, whatever EMODT makes of it, since
- * the thread that entered through it stays inside.
+ * Who is inside, and since which epoch (sgx-isa 6.7). The TCS pages of an enclave form a list: SECS.tcs_first,
+ * then epcm_entry.tcs_next, each index + 1. A page stays listed until it leaves the EPC, whatever EMODT makes of it,
+ * since the thread that entered through it stays inside.
  *
- * Writers of one enclave's list are serialised by the caller (the driver's lock of that enclave). Readers need no lock:
- * an unlinked page keeps its tcs_next, so that a reader that stands on it finds its way back to the list.
+ * Writers of one enclave's list are serialised by the caller (the driver's lock of that enclave). Readers need no
+ * lock: an unlinked page keeps its tcs_next, so that a reader that stands on it finds its way back to the list.
  */
 #include "isa/secs.h"
 

@@ -122,7 +122,8 @@ struct fixture *fixture_new(void)
 					   .mem = f->mem[0], .generation = &f->generation };
 	f->m = (struct machine){ .profile = &f->profile, .keys = &f->keys, .ops = &f->ops, .shared = &f->shared,
 				 .section_at = section_at, .owner = f };
-	f->c = (struct cpu){ .xstate = f->xstate, .xstate_size = sizeof(f->xstate), .tid = FIXTURE_TID, .insn_size = 3 };
+	f->c = (struct cpu){ .xstate = f->xstate, .xstate_size = sizeof(f->xstate), .tid = FIXTURE_TID,
+			     .insn_size = 3 };
 	f->c.regs.rip = 0x400000;
 	f->c.regs.rflags = X86_FLAGS_ARITH | X86_FLAGS_IF | 2;
 	f->c.fsbase = 0x7f0000001000;

@@ -37,7 +37,8 @@ static const struct signer *signer_get(unsigned which)
 	if (!ctx)
 		ctx = BN_CTX_new();
 	if (!s->n) {
-		BIGNUM *p = prime(1536), *q = prime(which == FIXTURE_SHORT_SIGNER ? 1535 : 1536), *phi = BN_new(), *e = BN_new();
+		BIGNUM *p = prime(1536), *q = prime(which == FIXTURE_SHORT_SIGNER ? 1535 : 1536);
+		BIGNUM *phi = BN_new(), *e = BN_new();
 
 		s->n = BN_new();
 		s->d = BN_new();

@@ -18,8 +18,8 @@ bool is_zero(const void *data, uint64_t size);
 bool secinfo_rsvd_zero(const struct sgx_secinfo *si);
 
 /**
- * operand_read() - copy @size bytes from @addr, which is aligned to a power of two that is at least @size, or to a page.
- * False: c->exc is #GP (GEN-02, @addr is not canonical) or the fault of the page tables (GEN-04); return LEAF_FAULT.
+ * operand_read() - copy @size bytes from @addr, whose alignment keeps them in one page.
+ * False: c->exc is #GP (GEN-02, @addr is not canonical) or the page tables' fault (GEN-04); return LEAF_FAULT.
  */
 bool operand_read(struct machine *m, struct cpu *c, void *dst, uint64_t addr, uint64_t size);
 
