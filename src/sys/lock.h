@@ -17,6 +17,8 @@ struct lock {
 
 /** lock_acquire() - as @tid (the caller's). Returns true if the lock was taken over from an owner that died. */
 _Bool lock_acquire(struct lock *l, uint32_t tid);
+/** lock_try() - take it if it is free; never waits, never takes over. */
+_Bool lock_try(struct lock *l, uint32_t tid);
 void lock_release(struct lock *l);
 
 #endif

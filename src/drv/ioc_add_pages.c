@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SGX_IOC_ENCLAVE_ADD_PAGES (A.5). Pages are worked on in groups, between which others get the locks. */
+#include "drv/state.h"
+
+#include <linux/errno.h>
+#include <linux/mman.h>
+
+#include "sys/mem.h"
+#include "uapi/sgx.h"
+
+/* Source pages that lie in the bounce buffer: [start, end) of the program's addresses. */
+struct source {
+	uint64_t start, end;
+};
+
+static long check_secinfo(const struct sgx_secinfo *s)
+{
+	static const uint8_t zero[sizeof(s->reserved)];
+	const enum sgx_pt type = SGX_SECINFO_PT(s->flags);
+
+	if (type != SGX_PT_REG && type != SGX_PT_TCS)
+		return -EINVAL;						/* A-ADD-6 */
+	if ((s->flags & SGX_SECINFO_W) && !(s->flags & SGX_SECINFO_R))
+		return -EINVAL;
+	if (type == SGX_PT_TCS && (s->flags & SGX_SECINFO_RWX))
+		return -EINVAL;
+	if (s->flags & ~(SGX_SECINFO_RWX | UINT64_C(0xff00)))
+		return -EINVAL;
+	return memcmp(s->reserved, zero, sizeof(zero)) ? -EINVAL : 0;
+}
+
+static uint8_t max_prot(uint64_t flags)					/* A-ADD-17 */
+{
+	if (SGX_SECINFO_PT(flags) == SGX_PT_TCS)
+		return PROT_READ | PROT_WRITE;
+	return (flags & SGX_SECINFO_R ? PROT_READ : 0) | (flags & SGX_SECINFO_W ? PROT_WRITE : 0) |
+	       (flags & SGX_SECINFO_X ? PROT_EXEC : 0);
+}
+
+/* Bytes of source page @addr, in the bounce buffer; as many as possible of what follows up to @end come with it. */
+static const uint8_t *source_page(struct drv *d, struct source *s, uint64_t addr, uint64_t end)
+{
+	uint64_t size = end - addr < sizeof(d->scratch->bounce) ? end - addr : sizeof(d->scratch->bounce);
+
+	if (addr >= s->start && addr < s->end)
+		return d->scratch->bounce + (addr - s->start);
+	if (vma_hit(d, addr, addr + size) || sys_copy_from_user(d->scratch->bounce, addr, size)) {
+		size = DRV_PAGE;
+		if (vma_hit(d, addr, addr + size) || sys_copy_from_user(d->scratch->bounce, addr, size))
+			return NULL;
+	}
+	*s = (struct source){ addr, addr + size };
+	return d->scratch->bounce;
+}
+
+static bool measure(struct drv *d, struct encl *e, uint64_t i)
+{
+	for (uint64_t k = 0; k < DRV_PAGE; k += 256)
+		if (encls(d, e, EEXTEND, epc_addr(e, e->npages), epc_addr(e, i) + k, 0))
+			return false;
+	return true;
+}
+
+static long add_page(struct drv *d, struct encl *e, const struct sgx_enclave_add_pages *p,
+		     const struct sgx_secinfo *secinfo, uint64_t c, struct source *source)
+{
+	struct scratch *s = d->scratch;
+	const uint64_t i = (p->offset + c) / DRV_PAGE;
+	const uint8_t *bytes;
+	long ret;
+
+	ret = va_grow(d, e, true);					/* A-ADD-8 */
+	if (!ret)
+		ret = epc_take(d, e, ENCL_NO_PAGE, true);
+	if (ret)
+		return ret;
+	ret = -EBUSY;							/* A-ADD-9 */
+	if (page_state(e, i) != PAGE_ABSENT)
+		goto give;
+	ret = -EFAULT;							/* A-ADD-10 */
+	bytes = source_page(d, source, p->src + c, p->src + p->length);
+	if (!bytes)
+		goto give;
+	s->secinfo = *secinfo;
+	s->pageinfo = (struct sgx_pageinfo){
+		.linaddr = encl_addr(e, i), .srcpge = (uint64_t)bytes, .secinfo = (uint64_t)&s->secinfo,
+		.secs = epc_addr(e, e->npages),
+	};
+	ret = -EIO;							/* A-ADD-11 */
+	if (encls(d, e, EADD, (uint64_t)&s->pageinfo, epc_addr(e, i), 0))
+		goto punch;
+	encl_rec_add(e, i, SGX_SECINFO_PT(secinfo->flags), max_prot(secinfo->flags));
+	if (d->counters)
+		d->counters->pages_added++;
+	if (p->flags & SGX_PAGE_MEASURE) {				/* A-ADD-12, 14 */
+		if (!measure(d, e, i)) {
+			epc_eremove(d, e, i);
+			return -EIO;
+		}
+		if (d->counters)
+			d->counters->pages_measured++;
+	}
+	return 0;
+give:	/* the frame was not touched, and may be another page's */
+	e->header->resident--;
+	e->counted--;
+	d->epc_used--;
+	return ret;
+punch:
+	epc_give(d, e, i);
+	return ret;
+}
+
+/* Pages from *c on, up to one bounce buffer full. */
+static long add_group(struct drv *d, struct encl *e, const struct sgx_enclave_add_pages *p,
+		      const struct sgx_secinfo *secinfo, uint64_t *c)
+{
+	const uint64_t end = p->length - *c < DRV_BOUNCE * DRV_PAGE ? p->length : *c + DRV_BOUNCE * DRV_PAGE;
+	struct source source = { 0, 0 };
+	long ret = 0;
+
+	while (*c < end && !ret) {
+		ret = add_page(d, e, p, secinfo, *c, &source);
+		if (!ret)
+			*c += DRV_PAGE;
+	}
+	return ret;
+}
+
+long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
+{
+	struct sgx_enclave_add_pages p;
+	struct sgx_secinfo secinfo;
+	uint64_t c = 0;
+	long ret;
+
+	if (encl_state(e) != ENCL_CREATED)
+		return -EINVAL;						/* A-ADD-1 */
+	if (sys_copy_from_user(&p, arg, sizeof(p)))
+		return -EFAULT;						/* A-ADD-2 */
+	if (p.src % DRV_PAGE)
+		return -EINVAL;						/* A-ADD-3 */
+	if (!ioc_range_valid(e, p.offset, p.length))
+		return -EINVAL;						/* A-ADD-4 */
+	if (sys_copy_from_user(&secinfo, p.secinfo, sizeof(secinfo)))
+		return -EFAULT;						/* A-ADD-5 */
+	ret = check_secinfo(&secinfo);
+	if (ret)
+		return ret;						/* A-ADD-6 */
+	while (c < p.length && !ret) {
+		if (drv_signal_pending(d)) {
+			ret = c ? 0 : -DRV_ERESTARTSYS;			/* A-ADD-7 */
+			break;
+		}
+		drv_lock(d, tid);
+		encl_lock(d, e);
+		ret = add_group(d, e, &p, &secinfo, &c);
+		encl_unlock(d, e);
+		drv_unlock(d);
+	}
+	if (ret == -DRV_ERESTARTSYS && c)
+		ret = 0;						/* A-ADD-15 */
+	p.count = c;
+	return sys_copy_to_user(arg, &p, sizeof(p)) ? -EFAULT : ret;	/* A-ADD-13 */
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* struct drv, and what the parts of the driver offer each other. Everything: Context: drv.lock held, unless told. */
+#ifndef SOFTSGX_DRV_STATE_H
+#define SOFTSGX_DRV_STATE_H
+
+#include "drv/drv.h"
+#include "drv/encl.h"
+#include "drv/vma.h"
+#include "sys/sys.h"
+
+#define DRV_ERESTARTSYS	512
+#define DRV_ENCLS_MAX	MACHINE_SECTIONS_MAX
+#define DRV_BOUNCE	64		/* pages that ADD_PAGES reads at once */
+#define DRV_LOW_WATER	32		/* A-EPC-2 */
+#define DRV_BATCH	16
+#define DRV_PAGE	SGX_PAGE_SIZE
+
+#define KIND_ENCLAVE	1
+#define KIND_PROVISION	2
+
+/* Operands of leaves and buffers, in the arena because a handler's stack is small. */
+struct scratch {
+	uint8_t bounce[DRV_BOUNCE * 4096];
+	uint8_t page[4096];		/* SECS or SIGSTRUCT */
+	struct sgx_einittoken token __attribute__((aligned(512)));
+	struct sgx_secinfo secinfo __attribute__((aligned(64)));
+	struct sgx_pageinfo pageinfo __attribute__((aligned(32)));
+} __attribute__((aligned(4096)));
+
+struct region {
+	uint64_t start, size;
+};
+
+struct drv {
+	struct lock lock;
+	uint32_t tid;			/* of the lock's holder */
+	uint32_t pid;
+	struct drv_config config;
+	const struct drv_ops *ops;
+	struct drv_counters *counters;
+	struct machine machine;
+	struct machine_shared shared;
+	struct cpu cpu;			/* for ENCLS leaves */
+	struct encl *leaf_encl;		/* whose EPC the leaf in progress works on */
+	uint64_t epc_used;
+	/* In the arena: */
+	struct scratch *scratch;
+	struct encl *encls;		/* [encl_count] slots, used or not */
+	uint32_t encl_count, reclaim_next;
+	struct region *regions;		/* sorted, in the arena's address order */
+	uint32_t region_count;
+	struct vma *vmas;
+	_Atomic uint32_t vma_count, vma_seq;
+};
+
+/* drv.c */
+void drv_lock(struct drv *d, uint32_t tid);
+void drv_unlock(struct drv *d);
+uint32_t drv_self(void);			/* gettid */
+bool drv_signal_pending(struct drv *d);
+void drv_invalidate(struct drv *d, struct encl *e, uint64_t start, uint64_t end);
+uint64_t drv_now(void);				/* CLOCK_MONOTONIC, ns */
+
+/* machine.c */
+void machine_setup(struct drv *d, const struct isa_profile *profile, const struct platform_keys *keys);
+
+/* arena.c: address space. */
+long arena_init(struct drv *d);
+uint64_t arena_take(struct drv *d, uint64_t size);	/* 0: full */
+void arena_give(struct drv *d, uint64_t start);		/* unmaps it */
+
+/* open.c */
+long drv_reopen(int fd, int flags);		/* any context */
+
+/* epc.c: the account of EPC pages, and the leaves. */
+#define ENCLS_FAULT	(-1L)
+long encls(struct drv *d, struct encl *e, enum sgx_encls leaf, uint64_t rbx, uint64_t rcx, uint64_t rdx);
+uint64_t epc_addr(const struct encl *e, uint64_t index);
+uint64_t epc_free(const struct drv *d);
+/*
+ * epc_take() - one EPC page for @e, reclaiming if none is free but never page @keep. -ENOMEM; with @interruptible
+ * also -ERESTARTSYS. epc_give() returns it and drops the bytes of the page with index @index.
+ */
+long epc_take(struct drv *d, struct encl *e, uint64_t keep, bool interruptible);
+void epc_give(struct drv *d, struct encl *e, uint64_t index);
+/** epc_punch() - give memory behind [start, start + size) of one of our mappings back to the system. */
+void epc_punch(uint64_t start, uint64_t size);
+/** epc_load() - bring page @i, and its SECS, back. 0, -ENOMEM (no EPC page), -EFAULT (absent, lost). */
+long epc_load(struct drv *d, struct encl *e, uint64_t i);
+long epc_load_secs(struct drv *d, struct encl *e, uint64_t keep);
+/** epc_track() - ETRACK, then make every thread leave (A-TRK). -EFAULT. */
+long epc_track(struct drv *d, struct encl *e);
+/** epc_eremove() - free resident page @i and forget it. False: EREMOVE refused. */
+bool epc_eremove(struct drv *d, struct encl *e, uint64_t i);
+
+/* va.c */
+long va_grow(struct drv *d, struct encl *e, bool interruptible);	/* before the page count rises (A-EPC-9) */
+uint32_t va_slot_take(struct encl *e);
+void va_slot_give(struct encl *e, uint32_t slot);
+uint64_t va_slot_addr(const struct encl *e, uint32_t slot);
+
+/* reclaim.c */
+bool reclaim_possible(struct drv *d, struct encl *locked);
+/** reclaim_pass() - evict up to 16 pages, never @keep of @locked, whose header lock is held. False: nothing to evict. */
+bool reclaim_pass(struct drv *d, struct encl *locked, uint64_t keep);
+/** reclaim_unblock() - finish the eviction of a page that stayed BLOCKED. */
+bool reclaim_unblock(struct drv *d, struct encl *e, uint64_t i);
+
+/* pte.c: rights of our mappings. @i is a page of ELRANGE. */
+uint32_t pte_native(const struct encl *e, uint64_t i, uint32_t prot);	/* EPCM and @prot */
+bool pte_install(struct drv *d, struct encl *e, uint64_t i);		/* with neighbours; needs a mapping there */
+void pte_refit(struct drv *d, struct encl *e, uint64_t i, uint64_t count, uint32_t prot); /* narrow to EPCM and @prot */
+void pte_zap(struct drv *d, struct encl *e, uint64_t i, uint64_t count);	/* PTEs vanish */
+void pte_forget(struct encl *e, uint64_t start, uint64_t end);		/* mapping is gone; addresses */
+
+/* map.c */
+bool map_allowed(struct encl *e, uint64_t start, uint64_t end, uint32_t prot);	/* A-MAP-4..6 */
+long map_realise(struct drv *d, struct vma *v);		/* placeholder or lost mapping: map the file's right pages */
+
+/* ioctl.c and ioc_*.c. Context: drv.lock not held; @e pinned and its busy flag ours. */
+long ioc_create(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long ioc_init(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long ioc_provision(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long ioc_restrict_permissions(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long ioc_modify_types(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long ioc_remove_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+bool ioc_range_valid(const struct encl *e, uint64_t offset, uint64_t length);	/* A-ADD-4 */
+
+#endif
