@@ -32,7 +32,7 @@ check-contract:
 	@scripts/check-contract
 
 format:
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	git clang-format --force HEAD
 
 clean:
 	rm -rf build build-*
