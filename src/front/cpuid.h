@@ -33,10 +33,10 @@ static inline bool cpuid_patching(void)
 }
 
 /**
- * cpuid_scan() - the first offset >= @from and < @end of @code at which a CPUID instruction starts, or @end. @size
- * bytes may be read, before and behind, to find the instruction boundaries: 64 on each side make the answer good. Data
- * that looks like it is told from code by decoding from every offset before it.
+ * cpuid_scan() - the first offset >= @from and < @end of @code at which a CPUID instruction starts, or @end. @size bytes
+ * may be read: CPUID_SCAN_MARGIN more on each side, where they exist, make the answer good. Pure.
  */
+#define CPUID_SCAN_MARGIN	96u
 uint64_t cpuid_scan(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end);
 
 #endif

@@ -16,9 +16,7 @@
 #define FD_SINGLE_MAX	64		/* descriptor numbers with a filter of their own */
 #define ADDRESS_END	(UINT64_C(1) << 47)
 
-/* Protected by rt.lock. */
-static struct filter_program program;
-static uint32_t fd_filters;
+static struct filter_program program;	/* protected by rt.lock */
 
 /* Once one thread has a filter that the others lack (the program's own), nothing can be added for all: -EBUSY. */
 static long install(void)
@@ -52,6 +50,16 @@ static bool fd_has_filter(uint32_t fd)
 	return rt.filters.fds[fd / 64] >> fd % 64 & 1;
 }
 
+static int fd_filters(void)
+{
+	unsigned int i;
+	int count = 0;
+
+	for (i = 0; i < sizeof(rt.filters.fds) / sizeof(rt.filters.fds[0]); i++)
+		count += __builtin_popcountll(rt.filters.fds[i]);
+	return count;
+}
+
 long filter_add_fd(int fd)
 {
 	const uint32_t limit = sizeof(rt.filters.fds) * 8, number = (uint32_t)fd;
@@ -66,7 +74,7 @@ long filter_add_fd(int fd)
 	}
 	if (fd_has_filter(first))
 		goto out;
-	if (fd_filters == FD_SINGLE_MAX) {
+	if (fd_filters() >= FD_SINGLE_MAX) {
 		first = 0;
 		last = INT32_MAX;
 	}
@@ -74,7 +82,6 @@ long filter_add_fd(int fd)
 	ret = install();
 	if (ret)
 		goto out;
-	fd_filters++;
 	for (i = first; i < limit && i <= last; i++)
 		rt.filters.fds[i / 64] |= UINT64_C(1) << i % 64;
 out:
