@@ -50,7 +50,6 @@ enum drv_fault_result {
 	DRV_FAULT_RETRY,	/* repaired: run the instruction again */
 	DRV_FAULT_SEGV,		/* SIGSEGV, SEGV_ACCERR; *exc has the error code */
 	DRV_FAULT_BUS,		/* SIGBUS, BUS_ADRERR */
-	DRV_FAULT_ABORT_PAGE,	/* host access to a page that our mapping can't grant: reads give ones, writes are lost */
 };
 
 /*
@@ -96,8 +95,10 @@ bool drv_range_hit(struct drv *d, uint64_t addr, uint64_t length);
 /**
  * drv_fault() - an access with page-fault error code @pfec (W, I as the hardware said; other bits are worked out here)
  * at @addr faulted. @inside: the thread was in enclave mode; the EPCM is then checked after the page tables, and only
- * when the page's PTE was present already: a fault that made it so says RETRY, which is what ENCLU operands need. For
- * DRV_FAULT_SEGV and _BUS, *exc is the #PF that software sees (error code per A.9; address not yet masked).
+ * when the page's PTE was present already: a fault that made it so says RETRY, which is what ENCLU operands need. A
+ * host access to a page whose EPCM entry refuses it is DRV_FAULT_SEGV with PFEC.SGX: hardware would not fault but read
+ * ones and drop the write (abort page); the caller may emulate that. For DRV_FAULT_SEGV and _BUS, *exc is the #PF that
+ * software sees (error code per A.9; address not yet masked).
  */
 enum drv_fault_result drv_fault(struct drv *d, uint32_t tid, uint64_t addr, uint32_t pfec, bool inside,
 				struct exception *exc);

@@ -52,7 +52,7 @@ static bool make_present(struct drv *d, struct encl *e, uint64_t addr, uint32_t 
 }
 
 static enum drv_fault_result fault_in_mapping(struct drv *d, struct encl *e, uint64_t addr, uint32_t prot,
-					      uint32_t pfec, bool inside, struct exception *exc)
+					      uint32_t pfec, struct exception *exc)
 {
 	const uint32_t access = pfec & (X86_PFEC_W | X86_PFEC_I);
 	const uint32_t need = access & X86_PFEC_W ? PROT_WRITE : access & X86_PFEC_I ? PROT_EXEC : PROT_READ;
@@ -77,9 +77,8 @@ static enum drv_fault_result fault_in_mapping(struct drv *d, struct encl *e, uin
 	}
 	if (pte_native(e, i, prot | PROT_READ) & need)	/* rights grew, or somebody else was quicker */
 		return pte_install(d, e, i) ? DRV_FAULT_RETRY : DRV_FAULT_BUS;
-	if (!inside)
-		return DRV_FAULT_ABORT_PAGE;					/* A-FLT-12 */
-	return segv(exc, addr, access | X86_PFEC_P | X86_PFEC_SGX);		/* A-FLT-3 */
+	/* A-FLT-3; of a host access, the abort page */
+	return segv(exc, addr, access | X86_PFEC_P | X86_PFEC_SGX);
 }
 
 enum drv_fault_result drv_fault(struct drv *d, uint32_t tid, uint64_t addr, uint32_t pfec, bool inside,
@@ -89,6 +88,7 @@ enum drv_fault_result drv_fault(struct drv *d, uint32_t tid, uint64_t addr, uint
 	struct encl *e;
 	struct vma *v;
 
+	(void)inside;	/* the caller makes the difference: see drv.h */
 	drv_lock(d, tid);
 	v = vma_at(d, addr);
 	if (v) {
@@ -98,7 +98,7 @@ enum drv_fault_result drv_fault(struct drv *d, uint32_t tid, uint64_t addr, uint
 		encl_lock(d, e);
 		if (!e->npages && encl_state(e) != ENCL_NEW)	/* CREATE was done by another process */
 			encl_see(d, e, e->header->size);
-		result = fault_in_mapping(d, e, addr, v->prot, pfec, inside, exc);
+		result = fault_in_mapping(d, e, addr, v->prot, pfec, exc);
 		encl_unlock(d, e);
 	}
 	drv_unlock(d);
