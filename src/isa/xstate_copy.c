@@ -57,28 +57,48 @@ static void legacy_copy(uint8_t *to, const uint8_t *from, uint64_t xstate_bv)
 		__builtin_memset(to + X86_XSAVE_XMM0, 0, XMM_SIZE);
 }
 
+/* Adjacent components go as one copy: with AVX-512 in use that is two copies instead of four. */
+struct run {
+	uint32_t offset, size;
+};
+
+/* Take the lowest component off @rest, and those that follow it without a gap. */
+static struct run run_next(const struct isa_profile *p, uint64_t *rest)
+{
+	unsigned int i = (unsigned int)__builtin_ctzll(*rest);
+	struct run run = { p->xsave_offset[i], p->xsave_size[i] };
+
+	for (*rest &= *rest - 1; *rest; *rest &= *rest - 1) {
+		i = (unsigned int)__builtin_ctzll(*rest);
+		if (p->xsave_offset[i] != run.offset + run.size)
+			break;
+		run.size += p->xsave_size[i];
+	}
+	return run;
+}
+
 /* Bytes [offset, offset + size) of the frame's area that lie on one page with @offset. */
-static uint32_t run_size(uint32_t offset, uint32_t size)
+static uint32_t within_page(uint32_t offset, uint32_t size)
 {
 	uint32_t room = (uint32_t)SGX_PAGE_SIZE - offset % (uint32_t)SGX_PAGE_SIZE;
 
 	return size < room ? size : room;
 }
 
-/* A component of the area in the frame, to or from the same offset of @live. */
-static void component_save(uint8_t *const page[], const uint8_t *live, uint32_t offset, uint32_t size)
+/* Bytes of the area in the frame, to or from the same offset of @live. */
+static void run_save(uint8_t *const page[], const uint8_t *live, uint32_t offset, uint32_t size)
 {
-	for (uint32_t run; size; offset += run, size -= run) {
-		run = run_size(offset, size);
-		__builtin_memcpy(page[offset / SGX_PAGE_SIZE] + offset % SGX_PAGE_SIZE, live + offset, run);
+	for (uint32_t part; size; offset += part, size -= part) {
+		part = within_page(offset, size);
+		__builtin_memcpy(page[offset / SGX_PAGE_SIZE] + offset % SGX_PAGE_SIZE, live + offset, part);
 	}
 }
 
-static void component_load(uint8_t *live, uint8_t *const page[], uint32_t offset, uint32_t size)
+static void run_load(uint8_t *live, uint8_t *const page[], uint32_t offset, uint32_t size)
 {
-	for (uint32_t run; size; offset += run, size -= run) {
-		run = run_size(offset, size);
-		__builtin_memcpy(live + offset, page[offset / SGX_PAGE_SIZE] + offset % SGX_PAGE_SIZE, run);
+	for (uint32_t part; size; offset += part, size -= part) {
+		part = within_page(offset, size);
+		__builtin_memcpy(live + offset, page[offset / SGX_PAGE_SIZE] + offset % SGX_PAGE_SIZE, part);
 	}
 }
 
@@ -102,20 +122,21 @@ void xstate_save(const struct isa_profile *p, uint64_t xfrm, const uint8_t *live
 	legacy_copy(area, live, xstate_bv);
 	__builtin_memcpy(area + X86_XSAVE_MXCSR, live + X86_XSAVE_MXCSR, 2 * sizeof(uint32_t));
 	for (uint64_t rest = xstate_bv & ~XFEATURE_LEGACY; rest; rest &= rest - 1) {
-		unsigned int i = (unsigned int)__builtin_ctzll(rest);
+		if (!component_fits(p, (unsigned int)__builtin_ctzll(rest), live_size))
+			xstate_bv &= ~(rest & -rest);
+	}
+	for (uint64_t rest = xstate_bv & ~XFEATURE_LEGACY; rest; ) {
+		struct run run = run_next(p, &rest);
 
-		if (component_fits(p, i, live_size))
-			component_save(page, live, p->xsave_offset[i], p->xsave_size[i]);
-		else
-			xstate_bv &= ~(UINT64_C(1) << i);
+		run_save(page, live, run.offset, run.size);
 	}
 	write64(area + X86_XSAVE_XSTATE_BV, xstate_bv);
 	__builtin_memset(area + X86_XSAVE_XCOMP_BV, 0, HEADER_ZEROED);
 }
 
 /*
- * XSTATE_BV.SSE stays set although XMM is zero: MXCSR is not at its INIT value, and a loader that goes by XSTATE_BV
- * must not skip it.
+ * XSTATE_BV.SSE stays set although XMM is zero: MXCSR is not at its INIT value, and a loader that goes by
+ * XSTATE_BV must not skip it.
  */
 void xstate_synthetic(const struct isa_profile *p, uint64_t xfrm, uint32_t vector, uint8_t *live)
 {
@@ -156,10 +177,10 @@ void xstate_load(const struct isa_profile *p, uint64_t xfrm, uint8_t *const page
 {
 	legacy_copy(live, page[0], image->xstate_bv);
 	write32(live + X86_XSAVE_MXCSR, image->mxcsr);
-	for (uint64_t rest = image->xstate_bv & ~XFEATURE_LEGACY; rest; rest &= rest - 1) {
-		unsigned int i = (unsigned int)__builtin_ctzll(rest);
+	for (uint64_t rest = image->xstate_bv & ~XFEATURE_LEGACY; rest; ) {
+		struct run run = run_next(p, &rest);
 
-		component_load(live, page, p->xsave_offset[i], p->xsave_size[i]);
+		run_load(live, page, run.offset, run.size);
 	}
 	/* XRSTOR loads MXCSR whatever XSTATE_BV.SSE says; with the bit set no loader can skip it. */
 	if (p->xcr0)

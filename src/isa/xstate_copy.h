@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Extended state between a processor (struct cpu's xstate, as a signal frame has it) and an SSA frame. Both sides are
- * XSAVE areas in standard format; the one in the SSA frame lies in pages that need not be adjacent. Only architectural
- * bytes of components in XFRM pass: never the software words of a signal frame, never a component outside XFRM.
+ * Extended state between a processor (struct cpu's xstate, as a signal frame has it) and an SSA frame. Both
+ * sides are XSAVE areas in standard format; the one in the SSA frame lies in pages that need not be adjacent.
+ * Only architectural bytes of components in XFRM pass: never the software words of a signal frame, never a
+ * component outside XFRM.
  */
 #ifndef SOFTSGX_ISA_XSTATE_COPY_H
 #define SOFTSGX_ISA_XSTATE_COPY_H
 
 #include "isa/machine.h"
 
-/** xstate_save() - XSAVE with mask @xfrm from @live (@live_size bytes) to the frame's @page list; header clean-up. */
+/**
+ * xstate_save() - XSAVE with mask @xfrm from @live (@live_size bytes) to the frame's @page list; header
+ * clean-up.
+ */
 void xstate_save(const struct isa_profile *p, uint64_t xfrm, const uint8_t *live, uint32_t live_size,
 		 uint8_t *const page[SSA_XSAVE_PAGES_MAX]);
 
-/** xstate_synthetic() - the state that software outside sees after @vector (sgx-isa 7.3): INIT but for MXCSR, FCW, FSW. */
+/**
+ * xstate_synthetic() - the state that software outside sees after @vector (sgx-isa 7.3): INIT but for MXCSR,
+ * FCW, FSW.
+ */
 void xstate_synthetic(const struct isa_profile *p, uint64_t xfrm, uint32_t vector, uint8_t *live);
 
 /** struct xstate_image - what XRSTOR judges an image by, read once. */

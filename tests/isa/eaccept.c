@@ -62,7 +62,9 @@ TEST(eaccept, operand_misaligned_is_gp)
 /* Proves: EACCEPT-02, EACCEPT-14 */
 TEST(eaccept, operand_outside_elrange_is_gp)
 {
-	static const uint64_t outside[] = { FIXTURE_BASE - 4096, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL };
+	static const uint64_t outside[] = {
+		FIXTURE_BASE - 4096, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL,
+	};
 	struct fixture *f = eaccept_ready();
 
 	for (size_t i = 0; i < USER_COUNT(outside); i++) {

@@ -50,7 +50,9 @@ TEST(eacceptcopy, operand_misaligned_is_gp)
 /* Proves: EACCEPTCOPY-04, EACCEPTCOPY-05, EACCEPTCOPY-06 */
 TEST(eacceptcopy, operand_outside_elrange_is_gp)
 {
-	static const uint64_t outside[] = { FIXTURE_BASE - 4096, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL };
+	static const uint64_t outside[] = {
+		FIXTURE_BASE - 4096, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL,
+	};
 	struct fixture *f = eacceptcopy_ready();
 
 	for (size_t i = 0; i < USER_COUNT(outside); i++) {
@@ -92,9 +94,10 @@ TEST(eacceptcopy, destination_mapped_read_only_is_ordinary_pf)
 TEST(eacceptcopy, secinfo_page_unusable_is_pf)
 {
 	static const struct epcm_case cases[] = {
-		{ "EACCEPTCOPY-10", WRONG_VALID }, { "EACCEPTCOPY-11", WRONG_R }, { "EACCEPTCOPY-12", WRONG_PENDING },
-		{ "EACCEPTCOPY-13", WRONG_MODIFIED }, { "EACCEPTCOPY-14", WRONG_BLOCKED },
-		{ "EACCEPTCOPY-15", WRONG_PT }, { "EACCEPTCOPY-16", WRONG_SECS }, { "EACCEPTCOPY-17", WRONG_ADDRESS },
+		{ "EACCEPTCOPY-10", WRONG_VALID }, { "EACCEPTCOPY-11", WRONG_R },
+		{ "EACCEPTCOPY-12", WRONG_PENDING }, { "EACCEPTCOPY-13", WRONG_MODIFIED },
+		{ "EACCEPTCOPY-14", WRONG_BLOCKED }, { "EACCEPTCOPY-15", WRONG_PT },
+		{ "EACCEPTCOPY-16", WRONG_SECS }, { "EACCEPTCOPY-17", WRONG_ADDRESS },
 	};
 	struct fixture *f = eacceptcopy_ready();
 
@@ -128,9 +131,10 @@ TEST(eacceptcopy, secinfo_illegal_is_gp)
 TEST(eacceptcopy, source_page_unusable_is_pf)
 {
 	static const struct epcm_case cases[] = {
-		{ "EACCEPTCOPY-21", WRONG_VALID }, { "EACCEPTCOPY-22", WRONG_R }, { "EACCEPTCOPY-23", WRONG_PENDING },
-		{ "EACCEPTCOPY-24", WRONG_MODIFIED }, { "EACCEPTCOPY-25", WRONG_BLOCKED },
-		{ "EACCEPTCOPY-26", WRONG_PT }, { "EACCEPTCOPY-27", WRONG_SECS }, { "EACCEPTCOPY-28", WRONG_ADDRESS },
+		{ "EACCEPTCOPY-21", WRONG_VALID }, { "EACCEPTCOPY-22", WRONG_R },
+		{ "EACCEPTCOPY-23", WRONG_PENDING }, { "EACCEPTCOPY-24", WRONG_MODIFIED },
+		{ "EACCEPTCOPY-25", WRONG_BLOCKED }, { "EACCEPTCOPY-26", WRONG_PT },
+		{ "EACCEPTCOPY-27", WRONG_SECS }, { "EACCEPTCOPY-28", WRONG_ADDRESS },
 	};
 	struct fixture *f = eacceptcopy_ready();
 

@@ -265,7 +265,7 @@ TEST(eenter, tcs_in_use_is_gp)
 	f->c.tid = ENTRY_OWNER;
 	user_regs(f, EENTER, USER_TCS, USER_AEP, 0);
 	RULE_GP(f, "EENTER-60");
-	f->c.tid = FIXTURE_TID;			/* nor may the same thread enter twice, from a signal handler, say */
+	f->c.tid = FIXTURE_TID;			/* nor may the same thread, from a signal handler, say */
 	RULE_GP(f, "EENTER-60");
 	f->epcm[FIXTURE_SSA0].valid = false;	/* the frame is judged before */
 	RULE_PF(f, "EENTER-31", USER_SSA0, X86_PFEC_W);

@@ -36,7 +36,9 @@ TEST(egetkey, operand_misaligned_is_gp)
 /* Proves: EGETKEY-02, EGETKEY-13 */
 TEST(egetkey, operand_outside_elrange_is_gp)
 {
-	static const uint64_t outside[] = { FIXTURE_BASE - 512, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL };
+	static const uint64_t outside[] = {
+		FIXTURE_BASE - 512, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL,
+	};
 	struct fixture *f = egetkey_ready();
 
 	for (size_t i = 0; i < USER_COUNT(outside); i++) {

@@ -39,7 +39,9 @@ TEST(emodpe, operand_misaligned_is_gp)
 /* Proves: EMODPE-03, EMODPE-04 */
 TEST(emodpe, operand_outside_elrange_is_gp)
 {
-	static const uint64_t outside[] = { FIXTURE_BASE - 4096, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL };
+	static const uint64_t outside[] = {
+		FIXTURE_BASE - 4096, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL,
+	};
 	struct fixture *f = emodpe_ready();
 
 	for (size_t i = 0; i < USER_COUNT(outside); i++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For tests of EENTER, ERESUME and AEX: SSA frames of one and of two pages, and a processor with a recognisable state. */
+/*
+ * For tests of EENTER, ERESUME and AEX: SSA frames of one and of two pages, and a processor with a
+ * recognisable state.
+ */
 #ifndef SOFTSGX_TESTS_ISA_ENTRY_H
 #define SOFTSGX_TESTS_ISA_ENTRY_H
 

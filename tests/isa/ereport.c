@@ -42,7 +42,9 @@ TEST(ereport, operand_misaligned_is_gp)
 /* Proves: EREPORT-02, EREPORT-14, EREPORT-25 */
 TEST(ereport, operand_outside_elrange_is_gp)
 {
-	static const uint64_t outside[] = { FIXTURE_BASE - 512, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL };
+	static const uint64_t outside[] = {
+		FIXTURE_BASE - 512, FIXTURE_BASE + 0x100000, 0x1000, USER_NONCANONICAL,
+	};
 	struct fixture *f = ereport_ready();
 
 	for (size_t i = 0; i < USER_COUNT(outside); i++) {

@@ -147,7 +147,8 @@ TEST(eresume, frame_not_in_epc_is_pf)
 	RULE_PF(f, "ERESUME-30", ENTRY_XSAVE0_LA, X86_PFEC_W);
 }
 
-/* Proves: ERESUME-31, ERESUME-32, ERESUME-33, ERESUME-34, ERESUME-35, ERESUME-36, ERESUME-37, ERESUME-38, ERESUME-39 */
+/* Proves: ERESUME-31, ERESUME-32, ERESUME-33, ERESUME-34, ERESUME-35 */
+/* Proves: ERESUME-36, ERESUME-37, ERESUME-38, ERESUME-39 */
 TEST(eresume, xsave_page_unusable_is_pf)
 {
 	static const struct epcm_case cases[] = {
@@ -160,7 +161,8 @@ TEST(eresume, xsave_page_unusable_is_pf)
 	RULE_TABLE_PF(f, cases, ENTRY_XSAVE0, ENTRY_XSAVE0_LA, X86_PFEC_W);
 }
 
-/* Proves: ERESUME-42, ERESUME-43, ERESUME-44, ERESUME-45, ERESUME-46, ERESUME-47, ERESUME-48, ERESUME-49, ERESUME-50 */
+/* Proves: ERESUME-42, ERESUME-43, ERESUME-44, ERESUME-45, ERESUME-46 */
+/* Proves: ERESUME-47, ERESUME-48, ERESUME-49, ERESUME-50 */
 TEST(eresume, gpr_page_unusable_is_pf)
 {
 	static const struct epcm_case cases[] = {
@@ -200,7 +202,8 @@ TEST(eresume, notify_frame_not_there_is_pf)
 	RULE_PF(f, "ERESUME-54", ENTRY_XSAVE1_LA, X86_PFEC_W);
 }
 
-/* Proves: ERESUME-55, ERESUME-56, ERESUME-57, ERESUME-58, ERESUME-59, ERESUME-60, ERESUME-61, ERESUME-62, ERESUME-63 */
+/* Proves: ERESUME-55, ERESUME-56, ERESUME-57, ERESUME-58, ERESUME-59 */
+/* Proves: ERESUME-60, ERESUME-61, ERESUME-62, ERESUME-63 */
 TEST(eresume, notify_xsave_page_unusable_is_pf)
 {
 	static const struct epcm_case cases[] = {
@@ -214,7 +217,8 @@ TEST(eresume, notify_xsave_page_unusable_is_pf)
 	RULE_TABLE_PF(f, cases, ENTRY_XSAVE1, ENTRY_XSAVE1_LA, X86_PFEC_W);
 }
 
-/* Proves: ERESUME-65, ERESUME-66, ERESUME-67, ERESUME-68, ERESUME-69, ERESUME-70, ERESUME-71, ERESUME-72, ERESUME-73 */
+/* Proves: ERESUME-65, ERESUME-66, ERESUME-67, ERESUME-68, ERESUME-69 */
+/* Proves: ERESUME-70, ERESUME-71, ERESUME-72, ERESUME-73 */
 TEST(eresume, notify_gpr_page_unusable_is_pf)
 {
 	static const struct epcm_case cases[] = {

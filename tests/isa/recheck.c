@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EACCEPT, EMODPE and EACCEPTCOPY look at their target before they lock it, and again after. Here a second thread, as a
- * leaf that holds the page exclusively would, makes the target unfit and fit again: while it is unfit, the leaf must
- * not touch it, however late the change came.
+ * EACCEPT, EMODPE and EACCEPTCOPY look at their target before they lock it, and again after. Here a second
+ * thread, as a leaf that holds the page exclusively would, makes the target unfit and fit again: while it is
+ * unfit, the leaf must not touch it, however late the change came.
  */
 #include <pthread.h>
 

@@ -97,7 +97,10 @@ TEST(ssa, one_frame_cannot_be_notified)
 	RULE_GP(f, "SSA-07");
 }
 
-/* An XSAVE area of several pages that do not lie side by side in the EPC: every page is checked, and every byte lands. */
+/*
+ * An XSAVE area of several pages that do not lie side by side in the EPC: every page is checked, and every
+ * byte lands.
+ */
 /* Proves: EENTER-31, AEX-19 */
 TEST(ssa, xsave_area_spans_pages)
 {

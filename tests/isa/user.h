@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For tests of ENCLU leaves: the default enclave with pages set up by hand, one EPCM entry broken in one way, and the
- * outcome of the leaf that RAX names, reported by rule ID.
+ * For tests of ENCLU leaves: the default enclave with pages set up by hand, one EPCM entry broken in one way,
+ * and the outcome of the leaf that RAX names, reported by rule ID.
  */
 #ifndef SOFTSGX_TESTS_ISA_USER_H
 #define SOFTSGX_TESTS_ISA_USER_H
@@ -87,8 +87,8 @@ static inline struct exception user_aex(struct fixture *f, uint32_t vector, uint
 
 /** enum wrong - one thing wrong with an EPCM entry. */
 enum wrong {
-	WRONG_VALID, WRONG_BLOCKED, WRONG_PT, WRONG_SECS, WRONG_PENDING, WRONG_MODIFIED, WRONG_ADDRESS, WRONG_R, WRONG_W,
-	WRONG_X,
+	WRONG_VALID, WRONG_BLOCKED, WRONG_PT, WRONG_SECS, WRONG_PENDING, WRONG_MODIFIED, WRONG_ADDRESS,
+	WRONG_R, WRONG_W, WRONG_X,
 };
 
 static inline void user_break(struct epcm_entry *e, enum wrong wrong)
@@ -125,8 +125,8 @@ static inline void user_fault(struct fixture *f, const char *rule, const char *f
 		test_fail(file, line, "%s: no fault, RAX = %llu", rule, (unsigned long long)f->c.regs.rax);
 	else if (f->c.exc.vector != vector || f->c.exc.error_code != error_code || f->c.exc.addr != addr)
 		test_fail(file, line, "%s: vector %u error %#x at %#llx, expected %u %#x at %#llx", rule,
-			  f->c.exc.vector, f->c.exc.error_code, (unsigned long long)f->c.exc.addr, vector, error_code,
-			  (unsigned long long)addr);
+			  f->c.exc.vector, f->c.exc.error_code, (unsigned long long)f->c.exc.addr, vector,
+			  error_code, (unsigned long long)addr);
 	if (memcmp(&f->c.regs, &f->before.regs, sizeof(f->c.regs)))
 		test_fail(file, line, "%s: registers changed", rule);
 	if (memcmp(f->epcm, f->before.epcm, sizeof(f->epcm)))

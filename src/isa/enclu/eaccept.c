@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EACCEPT: the enclave confirms what EAUG, EMODT or EMODPR did to one of its pages. CET is not enumerated: there are no
- * shadow stack pages (EACCEPT-21..24 are the default of a page type that does not exist, EACCEPT-46 is part of the
- * reserved bytes), and no 32-bit enclave (EACCEPT-47, 48).
+ * EACCEPT: the enclave confirms what EAUG, EMODT or EMODPR did to one of its pages. CET is not enumerated:
+ * there are no shadow stack pages (EACCEPT-21..24 are the default of a page type that does not exist,
+ * EACCEPT-46 is part of the reserved bytes), and no 32-bit enclave (EACCEPT-47, 48).
  */
 #include "isa/enclu/operand.h"
 #include "isa/secs.h"
@@ -44,7 +44,7 @@ static bool target_matches(const struct epcm_entry *e, uint64_t addr, uint64_t f
 /* EACCEPT-41..45: a page that becomes a TCS is held to what EADD would have made of it. */
 static bool tcs_acceptable(const struct sgx_tcs *tcs)
 {
-	return enclu_operand_zero(&tcs->ocetssa, sizeof(*tcs) - offsetof(struct sgx_tcs, ocetssa)) &&
+	return enclu_operand_zero((const uint8_t *)tcs + SGX_TCS_LIMIT, sizeof(*tcs) - SGX_TCS_LIMIT) &&
 	       !(tcs->flags & SGX_TCS_DBGOPTIN) && tcs->cssa < tcs->nssa && !tcs->aep && !tcs->state;
 }
 

@@ -11,8 +11,8 @@ static bool keyrequest_reserved_zero(const struct sgx_keyrequest *r)
 }
 
 /*
- * May this enclave have this key? SGX_SUCCESS, or the code for RAX. The attribute comes first, then CPUSVN, ISVSVN and,
- * for SEAL only, CONFIGSVN. A REPORT key is always given (EGETKEY-27..39).
+ * May this enclave have this key? SGX_SUCCESS, or the code for RAX. The attribute comes first, then CPUSVN,
+ * ISVSVN and, for SEAL only, CONFIGSVN. A REPORT key is always given (EGETKEY-27..39).
  */
 static enum sgx_error request_check(const struct platform_keys *k, const struct secs *secs,
 				    const struct sgx_keyrequest *r)

@@ -54,7 +54,10 @@ static void tcs_read(struct entry *en)
 	en->nssa = tcs->nssa;
 }
 
-/* The word that makes this thread the owner, or 0 if a thread that lives is. The epoch may be old by now: never young. */
+/*
+ * The word that makes this thread the owner, or 0 if a thread that lives is. The epoch may be old by now:
+ * never young.
+ */
 static uint64_t tcs_take(struct machine *m, const struct cpu *c, const struct entry *en)
 {
 	const uint64_t word = (uint64_t)atomic_load(&secs_of(&en->secs)->epoch) << 32 | c->tid;
@@ -115,7 +118,7 @@ bool entry_oentry_valid(const struct entry *en)
 enum leaf_status entry_cancel(const struct entry *en)
 {
 	if (en->word) {
-		tcs_of(&en->tcs)->state = 0;	/* it is 1 if we took the TCS over from a thread that died inside */
+		tcs_of(&en->tcs)->state = 0;	/* 1 if we took the TCS over from a thread that died inside */
 		atomic_store_explicit(&en->tcs.epcm->tcs_word, 0, memory_order_release);
 	}
 	epcm_unlock_shared(en->tcs.epcm);

@@ -19,7 +19,8 @@ static enum leaf_status input_find(struct machine *m, struct cpu *c, uint64_t ad
 	if (addr % align)				return leaf_gp(c);		/* EREPORT-01, 13 */
 	if (!enclu_operand_in_elrange(c, addr, size))	return leaf_gp(c);		/* EREPORT-02, 14 */
 	if (enclu_operand_page(m, c, addr, 0, &page))	return LEAF_FAULT;		/* EREPORT-03, 15 */
-	if (!enclu_operand_readable(c, &page, addr))	return leaf_pf(c, addr, 0);	/* EREPORT-04..11, 16..23 */
+	if (!enclu_operand_readable(c, &page, addr))
+		return leaf_pf(c, addr, 0);				/* EREPORT-04..11, 16..23 */
 	*data = enclu_operand_data(&page, addr);
 	return LEAF_DONE;
 }

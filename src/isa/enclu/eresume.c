@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ERESUME: back to where an AEX left, or, if the enclave asked to be notified, an entry at OENTRY. Cannot occur here:
- * 32-bit mode (ERESUME-01..07, 51, 74, 76..80), CR4.OSFXSR = 0 (ERESUME-24), and, while CET is not enumerated, its
- * state (ERESUME-84..101). ERESUME-08..27 are in entry.c; 29..50 and 53..73 in ssa.c; 102..105 in xstate_copy.c.
+ * ERESUME: back to where an AEX left, or, if the enclave asked to be notified, an entry at OENTRY. Cannot
+ * occur here: 32-bit mode (ERESUME-01..07, 51, 74, 76..80), CR4.OSFXSR = 0 (ERESUME-24), and, while CET is
+ * not enumerated, its state (ERESUME-84..101). ERESUME-08..27 are in entry.c; 29..50 and 53..73 in ssa.c;
+ * 102..105 in xstate_copy.c.
  */
 #include "isa/enclu/entry.h"
 #include "isa/xstate_copy.h"
 
 /* What ERESUME takes from the frame; the rest of RFLAGS stays as it was outside. IF would need IOPL = 3. */
-static const uint64_t rflags_restored = X86_FLAGS_ARITH | X86_FLAGS_DF | X86_FLAGS_NT | X86_FLAGS_AC | X86_FLAGS_ID |
-					X86_FLAGS_RF;
+static const uint64_t rflags_restored = X86_FLAGS_ARITH | X86_FLAGS_DF | X86_FLAGS_NT | X86_FLAGS_AC |
+					X86_FLAGS_ID | X86_FLAGS_RF;
 
 /* struct resume - read from the frame once: other threads of the enclave may be writing to it. */
 struct resume {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Operands of the leaves that run inside an enclave: where they must lie, and what the EPCM must say of their page.
- * Where every row of a leaf's table has the same consequence, #PF at the operand, the rows are one predicate here.
+ * Operands of the leaves that run inside an enclave: where they must lie, and what the EPCM must say of their
+ * page. Where every row of a leaf's table has the same consequence, #PF at the operand, the rows are one
+ * predicate here.
  */
 #ifndef SOFTSGX_ISA_ENCLU_OPERAND_H
 #define SOFTSGX_ISA_ENCLU_OPERAND_H
@@ -10,7 +11,8 @@
 
 /**
  * enclu_operand_in_elrange() - do all @size bytes (at least 1) at @addr lie in the running enclave's range?
- * Used by EREPORT (-02, -14, -25), EGETKEY (-02, -13), EACCEPT (-02, -14), EMODPE (-03, -04), EACCEPTCOPY (-04..06).
+ * Used by EREPORT (-02, -14, -25), EGETKEY (-02, -13), EACCEPT (-02, -14), EMODPE (-03, -04), EACCEPTCOPY
+ * (-04..06).
  */
 bool enclu_operand_in_elrange(const struct cpu *c, uint64_t addr, uint64_t size);
 
@@ -27,8 +29,8 @@ enum leaf_status enclu_operand_page(struct machine *m, struct cpu *c, uint64_t a
 bool enclu_operand_owned(const struct cpu *c, const struct epc_page *page);
 
 /**
- * enclu_operand_readable(), _writable() - may the leaf take data from @addr on @page, or put data there? False means
- * #PF(@addr). VALID, BLOCKED, PT_REG, owner, PENDING, MODIFIED, ENCLAVEADDRESS, and R or W.
+ * enclu_operand_readable(), _writable() - may the leaf take data from @addr on @page, or put data there?
+ * False means #PF(@addr). VALID, BLOCKED, PT_REG, owner, PENDING, MODIFIED, ENCLAVEADDRESS, and R or W.
  * _readable is used by EREPORT (-04..11, -16..23), EGETKEY (-04..11), EACCEPT (-04..11), EMODPE (-07..14),
  * EACCEPTCOPY (-10..17, -21..28). _writable by EREPORT (-27..34), EGETKEY (-15..22).
  */

@@ -12,7 +12,10 @@ static bool page_usable(const struct epc_page *page, const struct epc_page *secs
 	       page->section == secs->section && e->secs == secs->index && e->r && e->w;
 }
 
-/* One page, rows 29..39 or 40..50. @addr is what CR2 shows: the page for the XSAVE area, the structure for GPRSGX. */
+/*
+ * One page, rows 29..39 or 40..50. @addr is what CR2 shows: the page for the XSAVE area, the structure for
+ * GPRSGX.
+ */
 static enum leaf_status page_find(struct machine *m, struct cpu *c, const struct epc_page *secs, uint64_t addr,
 				  struct epc_page *page)
 {
@@ -28,7 +31,10 @@ static enum leaf_status page_find(struct machine *m, struct cpu *c, const struct
 	}
 	if (!page_usable(page, secs, addr))
 		return leaf_pf(c, addr, X86_PFEC_W);
-	/* Entry is refused while EREMOVE works on the frame: it may have looked for threads before we took the TCS. */
+	/*
+	 * Entry is refused while EREMOVE works on the frame: it may have looked for threads before we took
+	 * the TCS.
+	 */
 	if (atomic_load(&page->epcm->lock) & EPCM_EXCLUSIVE)
 		return leaf_gp(c);
 	return LEAF_DONE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SSA frames. An entry checks every page that an AEX will write and keeps their addresses, so that an AEX cannot fault
- * (AEX-29): the enclave's pages do not leave the EPC while the thread is inside.
+ * SSA frames. An entry checks every page that an AEX will write and keeps their addresses, so that an AEX
+ * cannot fault (AEX-29): the enclave's pages do not leave the EPC while the thread is inside.
  */
 #ifndef SOFTSGX_ISA_ENCLU_SSA_H
 #define SOFTSGX_ISA_ENCLU_SSA_H
