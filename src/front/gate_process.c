@@ -71,16 +71,22 @@ static long gate_fork(struct thread *t, struct kucontext *uc, uint32_t nr)
 	return ret;
 }
 
-static long gate_exec(const struct thread *t, const struct kucontext *uc, uint32_t nr)
+/* A child of vfork shares the slot with its parent and leaves for good here: what it counted must not stay. */
+static long gate_exec(struct thread *t, const struct kucontext *uc, uint32_t nr)
 {
 	const struct kmcontext *m = &uc->mc;
 	uint64_t mask = (uc->sigmask & ~PLATFORM_SIGNALS) | t->vmask;
+	long ret;
 
+	t->depth--;
 	if (nr == __NR_execveat)
-		return rt_execve((int)m->rdi, (const char *)m->rsi, (char *const *)m->rdx, (char *const *)m->r10,
-				 (int)m->r8, mask, signals_ignored());
-	return rt_execve(AT_FDCWD, (const char *)m->rdi, (char *const *)m->rsi, (char *const *)m->rdx, 0, mask,
-			 signals_ignored());
+		ret = rt_execve((int)m->rdi, (const char *)m->rsi, (char *const *)m->rdx, (char *const *)m->r10,
+				(int)m->r8, mask, signals_ignored());
+	else
+		ret = rt_execve(AT_FDCWD, (const char *)m->rdi, (char *const *)m->rsi, (char *const *)m->rdx, 0,
+				mask, signals_ignored());
+	t->depth++;
+	return ret;
 }
 
 static void gate_exit(struct thread *t, const struct kmcontext *m)

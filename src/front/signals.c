@@ -303,6 +303,18 @@ void rt_signal(int sig, struct ksiginfo *info, struct kucontext *uc)
 	t->depth--;
 }
 
+/** rt_call() - enter_call has built @frame; all signals are blocked and depth counts us. It loads the frame afterwards. */
+void rt_call(struct thread *t, struct ksigframe *frame)
+{
+	int sig = 0;
+
+	frame->info = (struct ksiginfo){ 0 };
+	if (engine_call(&rt.engine, t, &sig, &frame->info, &frame->uc) == ENGINE_DELIVER)
+		signals_deliver(t, sig, &frame->info, &frame->uc);
+	signals_pending(t, &frame->uc);
+	t->depth--;
+}
+
 /**
  * rt_sigreturn() - the program's handler has returned (rt_sigreturn_entry), or called rt_sigreturn itself. Makes @uc, on
  * the program's stack, fit for the kernel: mask and alternate stack are the real ones, and if the program is about to

@@ -20,6 +20,15 @@ CHECK(xinit, T_XINIT);			CHECK(cache.tcs_la, T_CACHE_TCS_LA);
 CHECK(cache.generation, T_CACHE_GENERATION); CHECK(cache.generation_seen, T_CACHE_SEEN);
 CHECK(cache.gpr, T_CACHE_GPR);		CHECK(cache.epoch, T_CACHE_EPOCH);	CHECK(cache.entry, T_CACHE_ENTRY);
 CHECK(cache.fsbase, T_CACHE_FSBASE);	CHECK(cache.gsbase, T_CACHE_GSBASE);
+CHECK(call_rax, T_CALL_RAX);		CHECK(call_rdx, T_CALL_RDX);		CHECK(call_rsi, T_CALL_RSI);
+CHECK(call_rdi, T_CALL_RDI);		CHECK(call_r8, T_CALL_R8);		CHECK(call_r10, T_CALL_R10);
+CHECK(call_r11, T_CALL_R11);		CHECK(call_rsp, T_CALL_RSP);		CHECK(call_rflags, T_CALL_RFLAGS);
+CHECK(call_mask, T_CALL_MASK);		CHECK(depth, T_DEPTH);			CHECK(fp_sw, T_FP_SW);
+#define FRAME(field, off) static_assert(offsetof(struct ksigframe, field) == (off), "entry_offsets.h: " #off)
+FRAME(uc.flags, UC_FLAGS);		FRAME(uc.link, UC_LINK);		FRAME(uc.stack, UC_STACK);
+FRAME(uc.mc, UC_MC);			FRAME(uc.sigmask, UC_SIGMASK);
+static_assert(CALL_FRAME + sizeof(struct ksigframe) <= CALL_FPSTATE && CALL_FPSTATE % 64 == 0, "call frame");
+static_assert(SLOT_STACK_OFFSET == THREAD_STACK_OFFSET && sizeof(struct thread) < THREAD_STACK_OFFSET - 0x1000, "slot");
 static_assert(offsetof(struct sgx_tcs, cssa) == TCS_CSSA && offsetof(struct sgx_tcs, aep) == TCS_AEP, "TCS");
 static_assert(offsetof(struct sgx_gprsgx, ursp) == GPR_URSP && offsetof(struct sgx_gprsgx, urbp) == GPR_URBP, "SSA");
 static_assert(1 << SLOT_SHIFT == THREAD_SLOT_SIZE, "slot");
@@ -64,7 +73,12 @@ static struct cpu *cpu_load(struct thread *t, const struct kucontext *uc)
 
 	regs_from_uc(&c->regs, &uc->mc);
 	c->xstate = (uint8_t *)uc->mc.fpstate;
-	c->xstate_size = c->xstate && sw->magic1 == KFP_XSTATE_MAGIC1 ? sw->xstate_size : X86_XSAVE_LEGACY_SIZE;
+	c->xstate_size = X86_XSAVE_LEGACY_SIZE;
+	if (c->xstate && sw->magic1 == KFP_XSTATE_MAGIC1) {
+		c->xstate_size = sw->xstate_size;
+		if (!t->fp_sw.magic1 && sw->extended_size <= THREAD_SLOT_SIZE - CALL_FPSTATE)
+			t->fp_sw = *sw;
+	}
 	c->fsbase = rdfsbase();
 	c->gsbase = rdgsbase();
 	c->tid = (uint32_t)t->tid;
@@ -179,7 +193,8 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		*exc = c->exc;
 		if (exc->vector != X86_PF || (exc->error_code & X86_PFEC_SGX))
 			return false;
-		switch (drv_fault(e->drv, c->tid, exc->addr, exc->error_code, inside, exc)) {
+		/* A leaf walks the page tables for its operands; what the EPCM says of them is in the leaf's own checks. */
+		switch (drv_fault(e->drv, c->tid, exc->addr, exc->error_code, false, exc)) {
 		case DRV_FAULT_RETRY:
 			continue;
 		case DRV_FAULT_BUS:
@@ -408,6 +423,12 @@ static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsi
 	return exception_deliver(e, &exc, bus, sig, info, uc);
 }
 
+enum engine_result engine_call(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
+			       struct kucontext *uc)
+{
+	return enclu_trapped(e, t, 3, sig, info, uc);
+}
+
 enum engine_result engine_syscall_inside(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
 					 struct kucontext *uc)
 {
@@ -477,7 +498,7 @@ void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
 
 	if (t->in_enclave && patch_unwind(e, uc))
 		return;				/* back at the site, inside */
-	if (rip < window_begin || rip >= window_end)
+	if (rip < window_begin || rip >= window_end || (rip > enter_trap && rip < (const char *)exit_fast))
 		return;
 	if (rip < enter_end) {
 		if (rip == enter_taken_test ? !(m->rflags & X86_FLAGS_ZF) : rip < enter_taken_test) {
@@ -509,12 +530,22 @@ void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
 		m->rip = t->cache.entry;
 		return;
 	}
-	if (rip < (const char *)exit_fast) {	/* enter_taken, enter_none: the model has not been asked yet */
-		if (rip < enter_trap && (m->rcx & ~(uint64_t)(THREAD_SLOT_SIZE - 1)) == m->rcx && m->rcx == (uintptr_t)t) {
+	if (rip < (const char *)exit_fast) {	/* [enter_taken, call_busy), enter_trap */
+		if (rip < enter_none) {
 			m->rdx = t->spill_rdx;
 			m->rdi = t->spill_rdi;
+		} else if (rip >= call_rdx_saved && rip < call_rdx_back) {
+			m->rdx = ((const uint64_t *)m->rsp)[-2];
+		} else if (rip >= call_spilled && rip < enter_trap) {
+			m->rax = t->call_rax, m->rdx = t->call_rdx, m->rsi = t->call_rsi, m->rdi = t->call_rdi;
+			m->r8 = t->call_r8, m->r10 = t->call_r10, m->r11 = t->call_r11;
+			if (rip == call_blocked)
+				uc->sigmask = t->call_mask;
 		}
-		m->rax = rip == enter_trap ? m->rax : EENTER;
+		if (rip == call_flags)
+			m->rsp += 8;
+		if (rip <= enter_none)
+			m->rax = EENTER;
 		m->rcx = m->rip = e->vdso_enclu;
 		return;
 	}

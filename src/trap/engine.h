@@ -62,6 +62,9 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 				 struct kucontext *uc);
 /** engine_async() - an asynchronous signal hit the thread inside: AEX; @uc becomes the synthetic state at the AEP. */
 void engine_async(struct engine *e, struct thread *t, struct kucontext *uc);
+/** engine_call() - the ENCLU of the vDSO, called instead of trapped: @uc is what a trap would have shown. */
+enum engine_result engine_call(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
+			       struct kucontext *uc);
 /** engine_syscall_inside() - SYSCALL or INT 80H in enclave mode (user dispatch): #UD. */
 enum engine_result engine_syscall_inside(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
 					 struct kucontext *uc);
@@ -80,6 +83,8 @@ bool patch_unwind(struct engine *e, struct kucontext *uc);
 
 /* entry.S */
 extern const char window_begin[], enter_spilled[], enter_taken_test[], enter_committed[], enter_end[];
+extern const char enter_taken[], enter_none[], enter_call[], call_rdx_saved[], call_rdx_back[], call_flags[];
+extern const char call_spilled[], call_blocked[], call_busy[];
 extern const char exit_checked[], exit_released[], window_end[], enter_trap[], exit_trap[];
 void enter_fast(void);
 void exit_fast(void);

@@ -8,6 +8,7 @@
  *   [enter_spilled, enter_taken_test)		RDX, RDI are in the TCB: restore them, back to the ENCLU
  *   enter_taken_test				ZF says whether the TCS was taken
  *   [enter_committed, enter_end)		the TCS is ours, RSP and RBP untouched: forward into the enclave
+ *   [enter_taken, call_busy)			the model has not been asked: back to the ENCLU
  *   [exit_fast, exit_checked)			still inside, RBX is the target: forward by the model's EEXIT
  *   [exit_checked, exit_released)		forward: restore FS, GS, release the TCS
  *   [exit_released, window_end)		forward: only RAX, RCX and RIP are left
@@ -27,7 +28,7 @@
 enter_fast:
 window_begin:
 	cmp	$2, %eax
-	jne	enter_trap
+	jne	enter_call
 	mov	%ds, %eax
 	mov	%eax, %ecx
 	and	$7, %ecx
@@ -91,12 +92,121 @@ enter_committed:
 	jmp	*-8(%rsp)
 enter_end:
 
+	.globl	enter_taken
 enter_taken:				/* another thread is inside, or died there: the model decides */
 	mov	T_SPILL_RDX(%rcx), %rdx
 	mov	T_SPILL_RDI(%rcx), %rdi
 enter_none:
 	mov	$2, %eax
-enter_trap:				/* RAX, RBX as at the ENCLU; RCX is the AEP again once the engine has looked */
+
+/*
+ * enter_call: an ENCLU of the vDSO that the fast path does not serve; RAX, RBX as at the ENCLU. Instead of trapping, it
+ * builds the signal frame that a trap would have made, and the engine works on that. All signals are blocked first;
+ * until call_busy a signal undoes everything, from what is in the TCB. Without a slot, or as long as no signal has
+ * shown what the kernel puts into a frame, the INT3 at enter_trap lets the kernel build it.
+ */
+	.globl	enter_none, enter_call, call_rdx_saved, call_rdx_back, call_flags, call_spilled, call_blocked, call_busy
+enter_call:
+	mov	%rdx, -16(%rsp)
+call_rdx_saved:
+	mov	%ds, %edx
+	lea	thread_table(%rip), %rcx
+	mov	-7(%rcx,%rdx), %rcx
+	and	$7, %edx
+	cmp	$7, %edx
+	mov	-16(%rsp), %rdx
+call_rdx_back:
+	jne	enter_trap
+	test	%rcx, %rcx
+	jz	enter_trap
+	cmpl	$0, T_FP_SW(%rcx)
+	je	enter_trap
+	mov	%rax, T_CALL_RAX(%rcx)
+	mov	%rdx, T_CALL_RDX(%rcx)
+	mov	%rsi, T_CALL_RSI(%rcx)
+	mov	%rdi, T_CALL_RDI(%rcx)
+	mov	%r8, T_CALL_R8(%rcx)
+	mov	%r10, T_CALL_R10(%rcx)
+	mov	%r11, T_CALL_R11(%rcx)
+	mov	%rsp, T_CALL_RSP(%rcx)
+	pushfq
+call_flags:
+	popq	T_CALL_RFLAGS(%rcx)
+call_spilled:
+	mov	%rcx, %r8
+	mov	$14, %eax			/* rt_sigprocmask(SIG_SETMASK, all but the platform's, old, 8) */
+	mov	$2, %edi
+	lea	call_mask(%rip), %rsi
+	lea	T_CALL_MASK(%r8), %rdx
+	mov	$8, %r10d
+	syscall
+call_blocked:
+	incl	T_DEPTH(%r8)
+call_busy:
+	cld
+	lea	CALL_FRAME(%r8), %rsp
+	mov	T_CALL_R8(%r8), %rax
+	mov	%rax, UC_MC+0(%rsp)
+	mov	%r9, UC_MC+8(%rsp)
+	mov	T_CALL_R10(%r8), %rax
+	mov	%rax, UC_MC+16(%rsp)
+	mov	T_CALL_R11(%r8), %rax
+	mov	%rax, UC_MC+24(%rsp)
+	mov	%r12, UC_MC+32(%rsp)
+	mov	%r13, UC_MC+40(%rsp)
+	mov	%r14, UC_MC+48(%rsp)
+	mov	%r15, UC_MC+56(%rsp)
+	mov	T_CALL_RDI(%r8), %rax
+	mov	%rax, UC_MC+64(%rsp)
+	mov	T_CALL_RSI(%r8), %rax
+	mov	%rax, UC_MC+72(%rsp)
+	mov	%rbp, UC_MC+80(%rsp)
+	mov	%rbx, UC_MC+88(%rsp)
+	mov	T_CALL_RDX(%r8), %rax
+	mov	%rax, UC_MC+96(%rsp)
+	mov	T_CALL_RAX(%r8), %rax
+	mov	%rax, UC_MC+104(%rsp)
+	mov	engine_vdso_enclu(%rip), %rax
+	mov	%rax, UC_MC+112(%rsp)		/* RCX = RIP = the ENCLU */
+	mov	%rax, UC_MC+128(%rsp)
+	mov	T_CALL_RSP(%r8), %rax
+	mov	%rax, UC_MC+120(%rsp)
+	mov	T_CALL_RFLAGS(%r8), %rax
+	mov	%rax, UC_MC+136(%rsp)
+	movabs	$0x002b000000000033, %rax	/* SS, CS of user mode */
+	mov	%rax, UC_MC+144(%rsp)
+	movq	$7, UC_FLAGS(%rsp)		/* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
+	movq	$0, UC_LINK(%rsp)
+	lea	SLOT_STACK_OFFSET(%r8), %rax
+	mov	%rax, UC_STACK(%rsp)
+	movq	$0, UC_STACK+8(%rsp)
+	movq	$(1 << SLOT_SHIFT) - SLOT_STACK_OFFSET, UC_STACK+16(%rsp)
+	mov	T_CALL_MASK(%r8), %rax
+	mov	%rax, UC_SIGMASK(%rsp)
+	lea	CALL_FPSTATE(%r8), %rdi
+	mov	%rdi, UC_MC+184(%rsp)
+	.irp	i, 0, 8, 16, 24, 32, 40, 48, 56
+	movq	$0, FP_HEADER+\i(%rdi)
+	.endr
+	mov	$-1, %eax
+	mov	$-1, %edx
+	xsave64	(%rdi)
+	.irp	i, 0, 8, 16, 24, 32, 40
+	mov	T_FP_SW+\i(%r8), %rax
+	mov	%rax, FP_SW+\i(%rdi)
+	.endr
+	mov	T_FP_SW+16(%r8), %eax		/* xstate_size: FP_XSTATE_MAGIC2 lies behind */
+	movl	$0x46505845, (%rdi,%rax)
+	mov	%rsp, %rsi
+	mov	%rsp, %rbx
+	mov	%r8, %rdi
+	call	rt_call				/* (thread, frame) */
+	lea	8(%rbx), %rsp
+	mov	$15, %eax
+	syscall
+	ud2
+	.globl	enter_trap
+enter_trap:				/* RCX is the AEP again once the engine has looked */
 	int3
 	.size	enter_fast, . - enter_fast
 
@@ -236,6 +346,11 @@ rt_copy_done:
 	mov	%rcx, %rax
 	ret
 	.size	rt_copy, . - rt_copy
+
+	.section .rodata
+	.balign	8
+call_mask:				/* ~PLATFORM_SIGNALS: ILL 4, TRAP 5, BUS 7, FPE 8, SEGV 11, SYS 31 */
+	.quad	~0x400004d8
 
 	.bss
 	.balign	64

@@ -25,6 +25,29 @@
 #define T_CACHE_FSBASE		144
 #define T_CACHE_GSBASE		152
 
+#define T_CALL_RAX		160
+#define T_CALL_RDX		168
+#define T_CALL_RSI		176
+#define T_CALL_RDI		184
+#define T_CALL_R8		192
+#define T_CALL_R10		200
+#define T_CALL_R11		208
+#define T_CALL_RSP		216
+#define T_CALL_RFLAGS		224
+#define T_CALL_MASK		232
+#define T_DEPTH			240
+#define T_FP_SW			248	/* struct kfpx_sw of a signal frame of this thread; magic1 0: none seen yet */
+
+#define CALL_FRAME		(0x20000 - 0x4000)	/* offset in the slot of the frame that enter_call builds */
+#define CALL_FPSTATE		(CALL_FRAME + 512)
+#define UC_FLAGS		8	/* offsets in struct ksigframe: pretcode, then struct kucontext */
+#define UC_LINK			16
+#define UC_STACK		24
+#define UC_MC			48
+#define UC_SIGMASK		304
+#define FP_SW			464
+#define FP_HEADER		512
+
 #define TCS_STATE		0
 #define TCS_CSSA		24
 #define TCS_AEP			40
@@ -32,6 +55,6 @@
 #define GPR_URBP		152
 
 #define SLOT_SHIFT		17
-#define SLOT_STACK_TOP		0x1ff00	/* for the call way into the engine: below the end of the slot */
+#define SLOT_STACK_OFFSET	0x3000
 
 #endif

@@ -48,6 +48,10 @@ struct thread {
 	uint8_t  pad[3];
 	uint32_t xinit;			/* components to put into their initial state at fast entry: XCR0 & ~XFRM */
 	struct entry_cache cache;
+	uint64_t call_rax, call_rdx, call_rsi, call_rdi, call_r8, call_r10, call_r11, call_rsp, call_rflags;
+	uint64_t call_mask;
+	uint32_t depth;			/* runtime code on this thread's stacks; asynchronous work waits for 0 */
+	struct kfpx_sw fp_sw;		/* of a signal frame of this thread: what the kernel wants to see in one */
 
 	/* Part 2 -- C only. */
 	struct cpu cpu;			/* CREGs of the entry in force; the fast path repeats them unchanged */
@@ -56,7 +60,6 @@ struct thread {
 	uint32_t index;			/* slot number */
 	uint64_t aep_plain;		/* an AEP known to be a bare ENCLU, so that resuming may be fused */
 	bool     sud_on;
-	uint32_t depth;			/* runtime code on this thread's stacks; asynchronous work waits for 0 */
 	uint64_t vmask;			/* virtual mask: platform signals that the program has blocked */
 	uint64_t blocked;		/* the mask underneath, while a system call of the program is answered */
 	uint64_t pending;		/* platform signals that arrived while blocked or while depth > 0 */
