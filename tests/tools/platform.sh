@@ -3,6 +3,7 @@
 #
 # Proves: softsgx platform new and show: what a seed determines, what is refused, who wins a race, and that every
 # broken file is refused with its line and field.
+# shellcheck source=tests/tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 cd "$scratch" || exit 1

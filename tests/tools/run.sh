@@ -3,6 +3,7 @@
 #
 # Proves: softsgx run finds PROGRAM as execvp does, refuses with the right status and reason what it can't run, and hands
 # options, arguments, environment and descriptors over unchanged (to a stand-in for the runtime).
+# shellcheck source=tests/tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 fake=$HELPERS/fake-rt

@@ -3,6 +3,7 @@
 #
 # Proves: softsgx run with the real runtime passes exit status, signals, arguments, environment and standard streams
 # through, for dynamic programs, scripts and shells, and says what is missing where ptrace is refused.
+# shellcheck source=tests/tools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 export SOFTSGX_RT=${RUNTIME:?path of softsgx-rt}
