@@ -12,10 +12,10 @@
 #define EDX_SGX_KEYS		(UINT32_C(1) << 1)
 
 /*
- * The largest ELRANGE is the largest power of two that fits, aligned to its size, into the 47-bit address space of a
- * process; outside 64-bit mode 2 GiB, as on processors.
+ * The largest ELRANGE: 4 TiB, because the driver maps each enclave twice more, with its tables, in RT_DRV_SIZE. Outside
+ * 64-bit mode 2 GiB, as on processors.
  */
-#define LOG2_SIZE_64		46
+#define LOG2_SIZE_64		42
 #define LOG2_SIZE_32		31
 
 /* Components that enclaves may have; CET is the model's only, supervisor state is out of the question. */
