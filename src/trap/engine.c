@@ -169,7 +169,8 @@ static uint64_t generation_of(struct engine *e, uint64_t addr)
 
 /*
  * Executes the ENCLU at uc's RIP, @size bytes. True: @uc is the state after it. False: *exc is its exception, *bus tells
- * whether Linux makes SIGBUS of it, and @uc is untouched. Faults that the driver can repair are repaired.
+ * whether Linux makes SIGBUS of it, and @uc is untouched. Outside, page faults that the driver can repair are repaired;
+ * inside, they are the caller's, since the driver must not wait for this very thread to leave the enclave.
  */
 static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, unsigned size, struct exception *exc,
 		      bool *bus)
@@ -191,9 +192,8 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		if (isa_enclu(e->machine, c) == LEAF_DONE)
 			break;
 		*exc = c->exc;
-		if (exc->vector != X86_PF || (exc->error_code & X86_PFEC_SGX))
+		if (exc->vector != X86_PF || (exc->error_code & X86_PFEC_SGX) || inside)
 			return false;
-		/* A leaf walks the page tables for its operands; what the EPCM says of them is in the leaf's own checks. */
 		switch (drv_fault(e->drv, c->tid, exc->addr, exc->error_code, false, exc)) {
 		case DRV_FAULT_RETRY:
 			continue;
@@ -315,41 +315,44 @@ void engine_resume(struct engine *e, struct thread *t, struct kucontext *uc)
 	enclu_run(e, t, uc, size, &exc, &bus);	/* if it fails, the program's own ENCLU is going to show how */
 }
 
-/* A fault or trap of an instruction inside, other than ENCLU. */
-static enum engine_result exception_inside(struct engine *e, struct thread *t, struct exception *exc, bool bus,
+/*
+ * A page fault inside on memory that may be the driver's to repair. The processor leaves the enclave first and the
+ * kernel looks at the fault then: the TCS must not be held while the driver waits for others. Only the driver knows the
+ * error code; EXINFO gets it if the fault turns out not to be repairable. @operand: of a leaf, which walks the page
+ * tables for it; what the EPCM says of the page is in the leaf's own checks.
+ */
+static enum engine_result page_fault_inside(struct engine *e, struct thread *t, const struct exception *fault,
+					    bool operand, int *sig, struct ksiginfo *info, struct kucontext *uc)
+{
+	struct exception exc = *fault, seen = *fault;
+	struct sgx_exinfo *exinfo = (void *)t->cpu.misc;
+	bool in_elrange = fault->addr - t->cpu.elrange_base < t->cpu.elrange_size;
+	enum drv_fault_result result;
+
+	aex(e, t, uc, &seen);
+	result = drv_fault(e->drv, (uint32_t)t->tid, fault->addr, fault->error_code, in_elrange && !operand, &exc);
+	if (result == DRV_FAULT_RETRY) {
+		engine_resume(e, t, uc);
+		return ENGINE_RETURN;
+	}
+	if (exinfo && result != DRV_FAULT_NOT_OURS)
+		exinfo->errcd = exc.error_code;
+	exc.addr &= SGX_PAGE_MASK;
+	return exception_deliver(e, &exc, result == DRV_FAULT_BUS, sig, info, uc);
+}
+
+/* A fault or trap of an instruction inside; @operand as above. A #PF by the EPCM in a leaf never asks the driver. */
+static enum engine_result exception_inside(struct engine *e, struct thread *t, struct exception *exc, bool operand,
 					   int *sig, struct ksiginfo *info, struct kucontext *uc)
 {
-	uint64_t addr = exc->addr, err = exc->error_code;
-	bool ours = exc->vector == X86_PF && drv_range_hit(e->drv, addr, 1);
+	bool bus = *sig == KSIG_BUS && exc->vector == X86_PF;
 
 	if (exc->vector != X86_DB)
 		uc->mc.rflags |= X86_FLAGS_RF;
 	t->stats->aex_sync++;
-	if (ours) {
-		/*
-		 * The processor leaves the enclave first and the kernel looks at the fault then: the TCS must not be
-		 * held while the driver waits for others. Only the driver knows the error code; EXINFO gets it if the
-		 * fault turns out not to be repairable.
-		 */
-		struct exception seen = { .vector = X86_PF, .error_code = (uint32_t)err, .addr = addr };
-		struct sgx_exinfo *exinfo = (void *)t->cpu.misc;
-		bool inside = addr - t->cpu.elrange_base < t->cpu.elrange_size;
-		enum drv_fault_result result;
-
-		aex(e, t, uc, &seen);
-		result = drv_fault(e->drv, (uint32_t)t->tid, addr, (uint32_t)err, inside, exc);
-		if (result == DRV_FAULT_RETRY) {
-			engine_resume(e, t, uc);
-			return ENGINE_RETURN;
-		}
-		bus = result == DRV_FAULT_BUS;
-		if (exinfo && (secs_of(&t->cpu.secs)->miscselect & SGX_MISC_EXINFO) && result != DRV_FAULT_NOT_OURS)
-			exinfo->errcd = exc->error_code;
-		if (inside)
-			exc->addr &= SGX_PAGE_MASK;
-	} else {
-		aex(e, t, uc, exc);
-	}
+	if (exc->vector == X86_PF && !(exc->error_code & X86_PFEC_SGX) && drv_range_hit(e->drv, exc->addr, 1))
+		return page_fault_inside(e, t, exc, operand, sig, info, uc);
+	aex(e, t, uc, exc);
 	return exception_deliver(e, exc, bus, sig, info, uc);
 }
 
@@ -414,7 +417,7 @@ static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsi
 		return ENGINE_RETURN;
 	}
 	if (inside)
-		return exception_inside(e, t, &exc, bus, sig, info, uc);
+		return exception_inside(e, t, &exc, true, sig, info, uc);
 	if ((leaf == EENTER || leaf == ERESUME) && exc.vector == X86_PF && exc.addr == uc->mc.rbx) {
 		/* The processor's own access to a TCS is a write of its last byte (F-1, A-FLT-13). */
 		exc.addr |= 0xfff;
@@ -472,7 +475,7 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 	}
 	if (t->in_enclave) {
 		exception_of_signal(t, uc, uc, &exc);
-		return exception_inside(e, t, &exc, *sig == KSIG_BUS && exc.vector == X86_PF, sig, info, uc);
+		return exception_inside(e, t, &exc, false, sig, info, uc);
 	}
 	if (uc->mc.trapno == X86_PF && drv_range_hit(e->drv, uc->mc.cr2, 1)) {
 		switch (drv_fault(e->drv, (uint32_t)t->tid, uc->mc.cr2, (uint32_t)uc->mc.err, false, &exc)) {
