@@ -41,7 +41,7 @@ static void descriptors(void)
 	struct dirent *e;
 
 	while ((e = readdir(d)))
-		if (atoi(e->d_name) != dirfd(d))
+		if (e->d_name[0] != '.' && atoi(e->d_name) != dirfd(d))
 			printf("fd %s\n", e->d_name);
 	closedir(d);
 }
