@@ -47,16 +47,18 @@ long filter_install_base(void)
 
 static bool fd_has_filter(uint32_t fd)
 {
-	return rt.filters.fds[fd / 64] >> fd % 64 & 1;
+	return __atomic_load_n(&rt.filters.fds[fd / 64], __ATOMIC_RELAXED) >> fd % 64 & 1;
 }
 
 static int fd_filters(void)
 {
+	uint64_t bits;
 	unsigned int i;
 	int count = 0;
 
 	for (i = 0; i < sizeof(rt.filters.fds) / sizeof(rt.filters.fds[0]); i++)
-		count += __builtin_popcountll(rt.filters.fds[i]);
+		for (bits = rt.filters.fds[i]; bits; bits &= bits - 1)
+			count++;
 	return count;
 }
 
@@ -66,12 +68,14 @@ long filter_add_fd(int fd)
 	uint32_t first = number, last = number, i;
 	long ret = 0;
 
-	lock();
 	/* The last bit stands for all numbers from there on. */
 	if (number >= limit - 1) {
 		first = limit - 1;
 		last = INT32_MAX;
 	}
+	if (fd_has_filter(first))
+		return 0;
+	lock();
 	if (fd_has_filter(first))
 		goto out;
 	if (fd_filters() >= FD_SINGLE_MAX) {
@@ -83,7 +87,7 @@ long filter_add_fd(int fd)
 	if (ret)
 		goto out;
 	for (i = first; i < limit && i <= last; i++)
-		rt.filters.fds[i / 64] |= UINT64_C(1) << i % 64;
+		__atomic_fetch_or(&rt.filters.fds[i / 64], UINT64_C(1) << i % 64, __ATOMIC_RELAXED);
 out:
 	lock_release(&rt.lock);
 	return ret;
