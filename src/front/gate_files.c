@@ -23,6 +23,19 @@
 #define SYSCALL_SIZE	2
 #define RESTART_SYS	512	/* ERESTARTSYS: never leaves the kernel, nor this file */
 
+/*
+ * What @fd is to us. A duplicate, or a descriptor from another process, is met here for the first time; that a filter
+ * for it may be refused only means that reading from it is not.
+ */
+static enum device device_of_fd(int fd)
+{
+	const enum device device = (enum device)drv_fd_kind(rt.drv, fd);
+
+	if (device)
+		filter_add_fd(fd);
+	return device;
+}
+
 /* Length of the program's string at @src, or -1 if it can't be read or is too long: the kernel will say which. */
 static long read_path(char path[PATH_SIZE], uint64_t src)
 {
@@ -124,7 +137,7 @@ static enum device device_of_call(int dirfd, uint64_t path, uint64_t flags, bool
 	enum device device = device_at(dirfd, path, directory, &empty);
 
 	if (empty && flags & AT_EMPTY_PATH && dirfd >= 0)
-		return (enum device)drv_fd_kind(rt.drv, dirfd);
+		return device_of_fd(dirfd);
 	return device;
 }
 
@@ -172,7 +185,7 @@ static void gate_stat(struct thread *t, struct kucontext *uc, uint32_t nr)
 
 	switch (nr) {
 	case __NR_fstat:
-		device = (enum device)drv_fd_kind(rt.drv, (int)m->rdi);
+		device = device_of_fd((int)m->rdi);
 		break;
 	case __NR_stat:
 	case __NR_lstat:
@@ -250,7 +263,7 @@ static void gate_ioctl(struct thread *t, struct kucontext *uc, uint32_t nr)
 	struct kmcontext *m = &uc->mc;
 	long ret;
 
-	switch (drv_fd_kind(rt.drv, (int)m->rdi)) {
+	switch (device_of_fd((int)m->rdi)) {
 	case DEVICE_ENCLAVE:
 		ret = drv_ioctl(rt.drv, (uint32_t)t->tid, (int)m->rdi, (uint32_t)m->rsi, m->rdx);
 		if (ret == -RESTART_SYS)
