@@ -38,6 +38,9 @@ run -- sh -c 'sh -c "exit 7"'
 expect 'a program that starts a program' 7
 run -- sh -c 'test -e /dev/sgx_enclave && test -e /dev/sgx_provision'
 expect 'the devices are there' 0
+run -- "$SOFTSGX" info
+expect 'info under softsgx' 0
+if grep -q 'this is softsgx' "$out"; then pass; else fail 'info does not see that it runs under softsgx'; fi
 call "$HELPERS/refuse" ptrace "$SOFTSGX" run -- true
 expect 'no ptrace' 125 'ptrace'
 run -- /lib/x86_64-linux-gnu/libc.so.6

@@ -252,7 +252,8 @@ static void probe_devices(struct finding *f)
 {
 	bool there = !access("/dev/sgx_enclave", F_OK);
 
-	probe_finding(f, PROBE_FACT, there ? "programs may use the processor's SGX without softsgx; under it they don't" :
+	probe_finding(f, PROBE_FACT, probe_inside_softsgx() ? "provided by softsgx" :
+		      there ? "programs may use the processor's SGX without softsgx; under it they don't" :
 		      "only programs under softsgx find SGX devices", "%s",
 		      there ? "/dev/sgx_enclave exists" : "none");
 }

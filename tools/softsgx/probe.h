@@ -34,6 +34,9 @@ void probe_pkeys(struct finding *f);
 void probe_xcr0(struct finding *f);
 void probe_enclu(struct finding *f);
 
+/** probe_inside_softsgx() - does this process run under softsgx? By its CPUID signature. */
+bool probe_inside_softsgx(void);
+
 /** probe_finding() - fills @f; @value is a format. */
 void probe_finding(struct finding *f, enum probe_state state, const char *meaning, const char *value, ...)
 	__attribute__((format(printf, 4, 5)));

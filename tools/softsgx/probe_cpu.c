@@ -17,7 +17,18 @@
 
 #define HWCAP2_FSGSBASE		(1ul << 1)
 
+#define SIGNATURE_LEAF		0x40005300	/* front/cpuid.h */
+
 enum { EENTER = 2, EEXIT = 4 };
+
+bool probe_inside_softsgx(void)
+{
+	union { uint32_t words[3]; char text[12]; } signature;
+	uint32_t eax;
+
+	__cpuid(SIGNATURE_LEAF, eax, signature.words[0], signature.words[1], signature.words[2]);
+	return eax == SIGNATURE_LEAF && !memcmp(signature.text, "softsgx\0\0\0\0", sizeof(signature.text));
+}
 
 void probe_cpu(struct finding *f)
 {
@@ -48,9 +59,11 @@ void probe_sgx(struct finding *f)
 		return;
 	}
 	__cpuid_count(0x12, 0, eax, ebx, edx, edx);
-	probe_finding(f, PROBE_FACT, "the processor has SGX; under softsgx, programs see softsgx's instead",
-		      "yes:%s%s%s", eax & 1 ? " SGX1" : " not enabled", eax & 2 ? " SGX2" : "",
-		      ecx >> 30 & 1 ? " launch control" : "");
+	probe_finding(f, PROBE_FACT, probe_inside_softsgx() ?
+		      "this is softsgx: programs here, `softsgx info' too, see the machine that it provides" :
+		      "the processor has SGX; under softsgx, programs see softsgx's instead",
+		      "yes:%s%s%s%s", eax & 1 ? " SGX1" : " not enabled", eax & 2 ? " SGX2" : "",
+		      ecx >> 30 & 1 ? " launch control" : "", probe_inside_softsgx() ? " (softsgx)" : "");
 }
 
 void probe_fsgsbase(struct finding *f)
@@ -172,6 +185,7 @@ void probe_enclu(struct finding *f)
 	describe_trap(&exit, second);
 	probe_finding(f, PROBE_FACT, entry.vector == 6 && exit.vector == 6 ?
 		      "ENCLU is unknown here and traps; in a virtual machine that may be slow, --patch=auto avoids it" :
+		      probe_inside_softsgx() ? "provided by softsgx" :
 		      "the processor knows ENCLU, whatever CPUID says, and refuses it: softsgx takes it from there",
 		      "EENTER: %s; EEXIT: %s", first, second);
 }
