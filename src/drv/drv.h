@@ -100,6 +100,7 @@ bool drv_range_hit(struct drv *d, uint64_t addr, uint64_t length);
  * ones and drop the write (abort page); the caller may emulate that. For DRV_FAULT_SEGV and _BUS, *exc is the #PF that
  * software sees (error code per A.9; address not yet masked).
  */
+#define DRV_FAULT_WALK	UINT32_C(0x80000000)	/* with @pfec: an operand of a leaf; the EPCM is the leaf's business */
 enum drv_fault_result drv_fault(struct drv *d, uint32_t tid, uint64_t addr, uint32_t pfec, bool inside,
 				struct exception *exc);
 

@@ -71,6 +71,8 @@ static enum drv_fault_result fault_in_mapping(struct drv *d, struct encl *e, uin
 		return make_present(d, e, addr, prot) ? DRV_FAULT_RETRY : DRV_FAULT_BUS;
 	if (need == PROT_EXEC && !(prot & PROT_EXEC))
 		return segv(exc, addr, access | X86_PFEC_P);
+	if (pfec & DRV_FAULT_WALK)
+		return DRV_FAULT_RETRY;		/* another thread made it present meanwhile */
 	if (e->section.epcm[i].blocked) {
 		reclaim_unblock(d, e, i);
 		return DRV_FAULT_RETRY;

@@ -248,3 +248,10 @@ unsigned mappings(const char *name)
 	fclose(f);
 	return n;
 }
+
+void eaccept(struct encl *e, uint64_t i)
+{
+	struct epcm_entry *p = &e->section.epcm[i];
+
+	p->pending = p->modified = p->pr = false;
+}
