@@ -211,3 +211,14 @@ TEST(ereport, output_over_inputs_is_the_same_report)
 	EXPECT_DONE(f, user_enclu(f));
 	EXPECT_MEMEQ(f->mem[TARGET_PAGE], first, sizeof(first));
 }
+
+/* An index names a SECS within one section only. */
+/* Proves: EREPORT-07 */
+TEST(ereport, page_of_another_section_is_pf)
+{
+	struct fixture *f = ereport_ready();
+	struct epc_section other = f->section;
+
+	f->c.secs.section = &other;
+	RULE_PF(f, "EREPORT-07", TARGET, 0);
+}
