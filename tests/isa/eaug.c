@@ -46,6 +46,7 @@ TEST(eaug, misaligned_secinfo_is_gp)
 	struct fixture *f = prepared();
 
 	f->pageinfo.secinfo = host(&f->secinfo) + 32;
+	f->pageinfo.secs = NOT_EPC;	/* before EAUG-08 */
 	EXPECT_GP_UNCHANGED(f, encls_eaug(&f->m, &f->c));
 }
 
@@ -133,6 +134,27 @@ TEST(eaug, any_secinfo_is_gp_without_cet)
 	}
 }
 
+/* Proves: GEN-04 */
+TEST(eaug, secinfo_that_cannot_be_read_is_pf)
+{
+	static struct sgx_secinfo elsewhere __attribute__((aligned(4096)));
+	struct fixture *f = prepared();
+
+	f->pageinfo.secinfo = f->fault_addr = host(&elsewhere);
+	fixture_snapshot(f);
+	EXPECT_FAULT(f, encls_eaug(&f->m, &f->c), X86_PF, X86_PFEC_U, host(&elsewhere));
+	EXPECT_UNCHANGED(f);
+}
+
+TEST(eaug, secs_in_another_section_is_gp)
+{
+	struct fixture *f = prepared();
+
+	f->m.section_at = two_sections;
+	f->pageinfo.secs = OTHER_SECTION;
+	EXPECT_GP_UNCHANGED(f, encls_eaug(&f->m, &f->c));
+}
+
 /* Proves: EAUG-18 */
 TEST(eaug, secs_in_use_is_gp)
 {
@@ -213,13 +235,19 @@ TEST(eaug, first_and_last_page_are_for_regular_pages_too)
 
 TEST(eaug, page_is_zero_and_pending)
 {
-	struct fixture *f = prepared();
-	const uint64_t children = fixture_secs(f, FIXTURE_SECS)->children;
+	struct enclave_spec spec = fixture_spec();
+	struct fixture *f = fixture_new();
 	const struct epcm_entry want = {
 		.valid = true, .r = true, .w = true, .pending = true, .pt = SGX_PT_REG, .enclaveaddress = TARGET,
-		.secs = FIXTURE_SECS,
+		.secs = SECOND_SECS,
 	};
 	uint8_t zero[4096] = { 0 };
+	uint64_t children;
+
+	spec.secs = SECOND_SECS;
+	fixture_build(f, &spec);
+	children = fixture_secs(f, SECOND_SECS)->children;
+	prepare_eaug(f, PAGE_SPARE, SECOND_SECS, TARGET);
 
 	memset(f->mem[PAGE_SPARE], 0xee, 4096);
 	f->epcm[PAGE_SPARE] = (struct epcm_entry){	/* what a page of the past may have left */
@@ -229,6 +257,6 @@ TEST(eaug, page_is_zero_and_pending)
 	EXPECT_DONE(f, encls_eaug(&f->m, &f->c));
 	EXPECT_EPCM(f, PAGE_SPARE, want);
 	EXPECT_MEMEQ(f->mem[PAGE_SPARE], zero, 4096);
-	EXPECT_EQ(fixture_secs(f, FIXTURE_SECS)->children, children + 1);
-	EXPECT_EQ(f->epcm[FIXTURE_SECS].lock, 0);
+	EXPECT_EQ(fixture_secs(f, SECOND_SECS)->children, children + 1);
+	EXPECT_EQ(f->epcm[SECOND_SECS].lock, 0);
 }

@@ -74,7 +74,8 @@ TEST(eld, misaligned_pcmd_is_gp)
 {
 	struct fixture *f = prepared();
 
-	out.pageinfo.secinfo += 64;
+	out.pageinfo.secinfo = (host(out.gap + 128) & ~UINT64_C(127)) + 64;	/* right but for the alignment */
+	memcpy((void *)(uintptr_t)out.pageinfo.secinfo, &out.pcmd, sizeof(out.pcmd));
 	FOR_BOTH(i)
 		EXPECT_GP_UNCHANGED(f, eld[i](&f->m, &f->c));
 }
@@ -204,6 +205,16 @@ TEST(eld, secs_that_is_none_is_pf)
 	}
 }
 
+TEST(eld, secs_in_another_section_is_gp)
+{
+	struct fixture *f = prepared();
+
+	f->m.section_at = two_sections;
+	out.pageinfo.secs = OTHER_SECTION;
+	FOR_BOTH(i)
+		EXPECT_GP_UNCHANGED(f, eld[i](&f->m, &f->c));
+}
+
 /* Proves: ELD-20 */
 TEST(eld, secs_given_for_a_page_without_owner_is_gp)
 {
@@ -294,7 +305,10 @@ TEST(eld, child_page_comes_back_as_it_was)
 			.enclaveaddress = FIXTURE_BASE + (FIXTURE_DATA - 1) * 4096, .secs = FIXTURE_SECS,
 		};
 
-		memset(&f->epcm[PAGE_SPARE], 0, sizeof(f->epcm[0]));
+		f->epcm[PAGE_SPARE] = (struct epcm_entry){	/* what a page of the past may have left */
+			.x = true, .pending = true, .modified = true, .pr = true, .epoch = 9, .tcs_word = 5,
+			.blocked = true,
+		};
 		EXPECT_OK(f, eld[i](&f->m, &f->c));
 		EXPECT_EPCM(f, PAGE_SPARE, want);
 		EXPECT_EQ(*slot_at(f, PAGE_VA, 3), 0);

@@ -29,7 +29,8 @@ TEST(ewb, misaligned_pageinfo_is_gp)
 {
 	struct fixture *f = prepared();
 
-	f->c.regs.rbx += 16;
+	memcpy(out.gap + 16, &out.pageinfo, sizeof(out.pageinfo));	/* right but for the alignment */
+	f->c.regs.rbx = host(out.gap + 16);
 	EXPECT_GP_UNCHANGED(f, encls_ewb(&f->m, &f->c));
 }
 
@@ -78,7 +79,8 @@ TEST(ewb, slot_in_the_page_itself_is_gp)
 	f->c.regs.rcx = fixture_epc(PAGE_VA);
 	EXPECT_GP_UNCHANGED(f, encls_ewb(&f->m, &f->c));
 	f->c.regs.rcx = fixture_epc(PAGE_INVALID);
-	f->c.regs.rdx = slot_epc(PAGE_INVALID, 1);	/* before EWB-13 */
+	f->c.regs.rdx = slot_epc(PAGE_INVALID, 1);	/* before EWB-13, and before the PAGEINFO is read */
+	f->fault_addr = host(&out.pageinfo) & ~UINT64_C(0xfff);
 	EXPECT_GP_UNCHANGED(f, encls_ewb(&f->m, &f->c));
 }
 

@@ -12,6 +12,8 @@
 /* Pages beside the default enclave. */
 enum { PAGE_VA = 40, PAGE_VA2, PAGE_SPARE, PAGE_SPARE2, PAGE_INVALID, SECOND_SECS = 48 };
 
+#define NOT_CANONICAL	UINT64_C(0x0008000000000000)
+#define NOT_EPC		fixture_epc(FIXTURE_PAGES)
 #define FAULTED	UINT64_C(0xfa017)	/* do_*(): the leaf faulted, f->c.exc says how */
 
 /* What EWB writes outside the EPC, and ELDU reads back. */
@@ -19,7 +21,7 @@ struct backing {
 	uint8_t cipher[4096] __attribute__((aligned(4096)));
 	struct sgx_pcmd pcmd __attribute__((aligned(128)));
 	struct sgx_pageinfo pageinfo __attribute__((aligned(32)));
-	uint8_t gap[4096 - 192];
+	uint8_t gap[4096 - 192] __attribute__((aligned(32)));
 };
 
 static inline void make_va(struct fixture *f, uint64_t index)
@@ -164,6 +166,22 @@ static inline bool tcs_listed(struct fixture *f, uint64_t secs, uint64_t index)
 	return link != 0;
 }
 
+/* A second EPC section, of one page: nothing in it can belong to an enclave of the fixture's. */
+#define OTHER_SECTION	(FIXTURE_EPC + 0x10000000)
+
+static inline struct epc_section *two_sections(struct machine *m, uint64_t addr)
+{
+	static struct epcm_entry epcm;
+	static uint8_t mem[4096] __attribute__((aligned(4096)));
+	static _Atomic uint64_t generation;
+	static struct epc_section other = { OTHER_SECTION, 1, &epcm, mem, &generation };
+	struct fixture *f = m->owner;
+
+	epcm = (struct epcm_entry){ .valid = true, .pt = SGX_PT_SECS };
+	memcpy(mem, f->mem[FIXTURE_SECS], sizeof(mem));
+	return addr >= OTHER_SECTION ? &other : &f->section;
+}
+
 /* Every byte of an EPCM entry, the lock included. */
 #define EXPECT_EPCM(f, index, expected) do {							\
 	struct epcm_entry want_ = (expected);							\
@@ -191,8 +209,5 @@ static inline bool tcs_listed(struct fixture *f, uint64_t secs, uint64_t index)
 	EXPECT_INFO(f, call, code);								\
 	EXPECT_UNCHANGED(f);									\
 } while (0)
-
-#define NOT_CANONICAL	UINT64_C(0x0008000000000000)
-#define NOT_EPC		fixture_epc(FIXTURE_PAGES)
 
 #endif

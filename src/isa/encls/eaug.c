@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EAUG: adds a zero page, PENDING, to an initialised enclave. A SECINFO is for shadow-stack pages; this machine has
- * no CET, so that a given one is #GP(0) whatever it says (EAUG-11..17), and EAUG-24, 25 cannot be reached.
+ * EAUG: adds a zero page, PENDING, to an initialised enclave. A SECINFO is for shadow-stack pages; this machine
+ * has no CET, so that a given one is #GP(0) whatever it says (EAUG-11..17), and EAUG-24, 25 cannot be reached.
  */
 #include "isa/encls/operand.h"
 #include "isa/secs.h"
@@ -69,7 +69,8 @@ enum leaf_status encls_eaug(struct machine *m, struct cpu *c)
 	if (!is_aligned(pi.linaddr, SGX_PAGE_SIZE))	return leaf_gp(c);			/* EAUG-06 */
 	if (pi.srcpge)					return leaf_gp(c);			/* EAUG-07 */
 	if (!epc_at(m, pi.secs, &secs))			return leaf_not_epc(c, pi.secs);	/* EAUG-08 */
-	if (secs.section != page.section)		return leaf_pf(c, pi.secs, 0);	/* no SECS for this page */
+	/* An enclave lies in one section: a SECS of another one can never own this page. */
+	if (secs.section != page.section)		return leaf_gp(c);
 
 	if (!epcm_lock_exclusive(page.epcm))		return leaf_gp(c);			/* EAUG-09 */
 	status = augment_locked(m, c, &pi, &page, &secs);

@@ -73,7 +73,8 @@ static enum leaf_status reload_child(struct machine *m, struct cpu *c, const str
 
 	if (!is_aligned(addr, SGX_PAGE_SIZE))		return leaf_gp(c);			/* ELD-15 */
 	if (!epc_at(m, addr, &secs))			return leaf_not_epc(c, addr);		/* ELD-16 */
-	if (secs.section != ld->page.section)		return leaf_pf(c, addr, 0);	/* no SECS for this page */
+	/* An enclave lies in one section: a SECS of another one can never own this page. */
+	if (secs.section != ld->page.section)		return leaf_gp(c);
 	if (!epcm_lock_shared(secs.epcm))		return leaf_gp(c);			/* ELD-17 */
 	if (secs.epcm->valid && secs.epcm->pt == SGX_PT_SECS)
 		status = open_page(m, c, ld, &secs);
