@@ -15,7 +15,7 @@
 CHECK(in_enclave, T_IN_ENCLAVE);	CHECK(host_fsbase, T_HOST_FSBASE);	CHECK(host_gsbase, T_HOST_GSBASE);
 CHECK(spill_rdx, T_SPILL_RDX);		CHECK(spill_rdi, T_SPILL_RDI);		CHECK(aep, T_AEP);
 CHECK(exit_neg, T_EXIT_NEG);		CHECK(tcs, T_TCS);			CHECK(tcs_word, T_TCS_WORD);
-CHECK(tid, T_TID);			CHECK(entries, T_ENTRIES);		CHECK(sud_selector, T_SUD);
+CHECK(tid, T_TID);			CHECK(stats, T_STATS);			CHECK(sud_selector, T_SUD);
 CHECK(xinit, T_XINIT);			CHECK(cache.tcs_la, T_CACHE_TCS_LA);
 CHECK(cache.generation, T_CACHE_GENERATION); CHECK(cache.generation_seen, T_CACHE_SEEN);
 CHECK(cache.gpr, T_CACHE_GPR);		CHECK(cache.epoch, T_CACHE_EPOCH);	CHECK(cache.entry, T_CACHE_ENTRY);
@@ -32,6 +32,7 @@ static_assert(SLOT_STACK_OFFSET == THREAD_STACK_OFFSET && sizeof(struct thread) 
 static_assert(offsetof(struct sgx_tcs, cssa) == TCS_CSSA && offsetof(struct sgx_tcs, aep) == TCS_AEP, "TCS");
 static_assert(offsetof(struct sgx_gprsgx, ursp) == GPR_URSP && offsetof(struct sgx_gprsgx, urbp) == GPR_URBP, "SSA");
 static_assert(1 << SLOT_SHIFT == THREAD_SLOT_SIZE, "slot");
+static_assert(offsetof(struct thread_stats, eenter) == 0, "entry.S counts entries there");
 
 /* The vDSO's ENCLU: the AEP of every fast entry. Constant after engine_init; entry.S reads it. */
 uint64_t engine_vdso_enclu;

@@ -77,7 +77,8 @@ enter_committed:
 	mov	%rdx, T_HOST_FSBASE(%rcx)
 	rdgsbase %rdx
 	mov	%rdx, T_HOST_GSBASE(%rcx)
-	incq	T_ENTRIES(%rcx)
+	mov	T_STATS(%rcx), %rdx
+	incq	(%rdx)			/* struct thread_stats, eenter */
 	movb	$1, T_SUD(%rcx)
 	movq	$1, T_IN_ENCLAVE(%rcx)
 	mov	T_CACHE_FSBASE(%rcx), %rdx

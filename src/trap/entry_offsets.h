@@ -13,7 +13,7 @@
 #define T_TCS			56
 #define T_TCS_WORD		64
 #define T_TID			72
-#define T_ENTRIES		80
+#define T_STATS			80
 #define T_SUD			88
 #define T_XINIT			92
 #define T_CACHE_TCS_LA		96

@@ -43,7 +43,7 @@ struct thread {
 	struct sgx_tcs *tcs;		/* of the entry in force; with its owner word */
 	_Atomic uint64_t *tcs_word;
 	uint64_t tid;
-	uint64_t entries;		/* fast entries; folded into stats by the slow paths */
+	struct thread_stats *stats;	/* plain increments by this thread only; eenter is its first field */
 	uint8_t  sud_selector;		/* system call user dispatch: 0 allow, 1 block */
 	uint8_t  pad[3];
 	uint32_t xinit;			/* components to put into their initial state at fast entry: XCR0 & ~XFRM */
@@ -55,7 +55,6 @@ struct thread {
 
 	/* Part 2 -- C only. */
 	struct cpu cpu;			/* CREGs of the entry in force; the fast path repeats them unchanged */
-	struct thread_stats *stats;	/* plain increments by this thread only */
 	struct encl *encl;		/* the enclave inside which the thread is */
 	uint32_t index;			/* slot number */
 	uint64_t aep_plain;		/* an AEP known to be a bare ENCLU, so that resuming may be fused */
