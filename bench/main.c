@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* bench WHAT: see scripts/bench, which runs it bare and under softsgx and puts the figures side by side. */
+#include "bench.h"
+
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!strcmp(what, "floors")) {
+		bench_floor_signals();
+		bench_floor_loading();
+		bench_syscalls("native");
+		return 0;
+	}
+	if (!strcmp(what, "dispatch")) {
+		bench_dispatch_floor();
+		return 0;
+	}
+	if (!strcmp(what, "start") && argc > 3) {
+		bench_start(argv[2], argv + 3);
+		return 0;
+	}
+	if (!strcmp(what, "inside"))
+		return bench_roundtrip("roundtrip_hot") || bench_raw() || bench_exceptions() || bench_compute() ||
+		       bench_loading();
+	if (!strcmp(what, "exact"))
+		return bench_roundtrip("roundtrip_exact");
+	if (!strcmp(what, "syscalls")) {
+		bench_syscalls("gated");
+		return 0;
+	}
+	if (!strcmp(what, "entered"))
+		return bench_syscalls_entered();
+	fprintf(stderr, "bench: floors | dispatch | start NAME PROGRAM... | inside | exact | syscalls | entered\n");
+	return 2;
+}
