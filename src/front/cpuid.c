@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The CPUID instruction of this machine, and faulting. With faulting on, the runtime itself would fault too: what it has
- * once learnt it keeps, and to learn something it turns faulting off for its thread and on again (about 20 us in a
- * virtual machine). Without faulting the instruction is executed each time.
+ * The CPUID instruction of this machine, and faulting. What the runtime has once learnt it keeps: in a virtual machine
+ * the instruction takes microseconds, and with faulting on the runtime itself would fault, so that to learn something
+ * it turns faulting off for its thread and on again (20 us).
  */
 #include <asm/unistd.h>
 #include <linux/errno.h>
@@ -35,10 +35,12 @@ static struct cpuid_result execute(uint32_t leaf, uint32_t subleaf)
 	return r;
 }
 
-static struct cpuid_result execute_unfaulted(uint32_t leaf, uint32_t subleaf)
+static struct cpuid_result ask(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_result r;
 
+	if (!rt.cpuid_faulting)
+		return execute(leaf, subleaf);
 	sys_call2(__NR_arch_prctl, ARCH_SET_CPUID, 1);
 	r = execute(leaf, subleaf);
 	sys_call2(__NR_arch_prctl, ARCH_SET_CPUID, 0);
@@ -64,7 +66,7 @@ static struct cpuid_result learn(uint32_t leaf, uint32_t subleaf)
 		if (state == FREE)
 			break;
 	}
-	r = execute_unfaulted(leaf, subleaf);
+	r = ask(leaf, subleaf);
 	for (; i < KNOWN_MAX; i++) {
 		uint32_t state = FREE;
 
@@ -82,16 +84,19 @@ static struct cpuid_result learn(uint32_t leaf, uint32_t subleaf)
 /* Leaf 1 is asked for often and varies with the processor only by EBX[31:24], the initial APIC ID. */
 static struct cpuid_result leaf_1(void)
 {
-	struct cpuid_result r = learn(1, 0);
+	struct cpuid_result r;
 	uint32_t cpu = CPU_MAX;
 	uint16_t id_plus_1;
 
+	if (!rt.cpuid_faulting)
+		return execute(1, 0);
+	r = learn(1, 0);
 	sys_call3(__NR_getcpu, &cpu, NULL, NULL);
 	if (cpu >= CPU_MAX)
-		return execute_unfaulted(1, 0);
+		return ask(1, 0);
 	id_plus_1 = atomic_load_explicit(&apic_id_plus_1[cpu], memory_order_relaxed);
 	if (!id_plus_1) {
-		id_plus_1 = (uint16_t)((execute_unfaulted(1, 0).ebx >> 24) + 1);
+		id_plus_1 = (uint16_t)((ask(1, 0).ebx >> 24) + 1);
 		atomic_store_explicit(&apic_id_plus_1[cpu], id_plus_1, memory_order_relaxed);
 	}
 	r.ebx = (r.ebx & 0x00ffffff) | (uint32_t)(id_plus_1 - 1) << 24;
@@ -111,12 +116,10 @@ static bool ignores_ecx(uint32_t leaf)
 static struct cpuid_result query(const struct cpuid_source *s, uint32_t leaf, uint32_t subleaf)
 {
 	(void)s;
-	if (!rt.cpuid_faulting)
-		return execute(leaf, subleaf);
 	if (leaf == 1)
 		return leaf_1();
 	if (is_per_cpu(leaf))
-		return execute_unfaulted(leaf, subleaf);
+		return ask(leaf, subleaf);
 	return learn(leaf, ignores_ecx(leaf) ? 0 : subleaf);
 }
 

@@ -11,6 +11,7 @@
 
 #include "front/cpuid.h"
 #include "sys/sys.h"
+#include "trap/rtcopy.h"
 
 #define PAGE		UINT64_C(4096)
 #define CHUNK		UINT64_C(8192)
@@ -68,7 +69,7 @@ bool cpuid_is_patched(uint64_t rip)
 {
 	uint8_t bytes[2];
 
-	return site_known(rip) && !sys_copy_from_user(bytes, rip, sizeof(bytes)) && bytes[0] == 0xcc &&
+	return site_known(rip) && !rt_copy(bytes, (const void *)(uintptr_t)rip, sizeof(bytes)) && bytes[0] == 0xcc &&
 	       bytes[1] == 0xa2;
 }
 

@@ -10,8 +10,16 @@
 #include <unistd.h>
 
 #include "front/cpuid.h"
+#include "sys/sys.h"
+#include "trap/rtcopy.h"
 
 struct rt rt;
+
+/* In the runtime this needs its fault handler. */
+uint64_t rt_copy(void *dst, const void *src, size_t size)
+{
+	return sys_copy_from_user(dst, (uintptr_t)src, size) ? size : 0;
+}
 
 /* A machine in a table; leaves that it does not have are 0, or, beyond the last one of Intel's, like the last. */
 struct fake {
