@@ -138,7 +138,7 @@ test_other_user() {
 	[ "$(id -u)" = 0 ] || { echo "not root"; return 77; }
 	chmod 755 .
 	cp "$programs/vdso_calls" .
-	exits 0 soft su nobody -s /bin/sh -c "$PWD/vdso_calls"
+	exits 0 soft /bin/sh -c "su nobody -s /bin/sh -c '$PWD/vdso_calls'"
 }
 
 # Filters are installed once, not by every execve.
@@ -175,8 +175,9 @@ test_killed_while_starting() {
 	local i pid status
 	set -m			# each job is a process group
 	for i in {1..30}; do
-		"$softsgx" run -- sleep 77.125 &	# not soft(): its subshell may fork once more after the signal
+		"$softsgx" run -- sleep 7.125 &	# not soft(): its subshell may fork once more after the signal
 		pid=$!
+		while [ "$(cat /proc/$pid/comm)" = launch.sh ]; do :; done	# bash loses signals until then
 		sleep "0.00$((i % 4))$((i % 10))"
 		kill -TERM -- -$pid
 		wait $pid
@@ -184,15 +185,16 @@ test_killed_while_starting() {
 		expect status $status 143 || return 1
 	done 2>/dev/null
 	set +m
-	expect "processes left" "$(pgrep -fc '[s]leep 77.125')" 0
+	expect "processes left" "$(pgrep -fc '[s]leep 7.125')" 0
 }
 
 test_stopped_while_starting() {
 	local i pid
 	set -m
 	for i in {1..20}; do
-		"$softsgx" run -- /bin/sh -c 'exit 9' &
+		"$softsgx" run -- /bin/sh -c 'sleep 0.01; exit 9' &
 		pid=$!
+		while [ "$(cat /proc/$pid/comm)" = launch.sh ]; do :; done
 		kill -STOP -- -$pid
 		sleep "0.00$((i % 4))"
 		kill -CONT -- -$pid

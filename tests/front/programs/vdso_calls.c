@@ -12,6 +12,7 @@ int main(void)
 {
 	unsigned long base = getauxval(AT_SYSINFO_EHDR);
 	struct timespec a, b;
+	long best = 1l << 40;
 
 	if (base != IMAGE)
 		return printf("AT_SYSINFO_EHDR is %#lx\n", base), 1;
@@ -19,9 +20,15 @@ int main(void)
 		return printf("clock_gettime fails\n"), 1;
 	if (b.tv_sec < a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec < a.tv_nsec))
 		return printf("time runs backwards\n"), 1;
-	for (int i = 0; i < 1000000; i++)	/* as system calls these would take 0.1 s at least */
-		clock_gettime(CLOCK_MONOTONIC, &b);
-	if ((b.tv_sec - a.tv_sec) * 1000000000l + b.tv_nsec - a.tv_nsec > 90000000l)
-		return printf("clock_gettime makes system calls\n"), 1;
+	for (int i = 0; i < 50; i++) {		/* the best of many: the machine may be busy */
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		for (int j = 0; j < 1000; j++)
+			clock_gettime(CLOCK_MONOTONIC, &b);
+		long taken = (b.tv_sec - a.tv_sec) * 1000000000l + b.tv_nsec - a.tv_nsec;
+		if (taken < best)
+			best = taken;
+	}
+	if (best > 90000)			/* a system call takes 100 ns at least */
+		return printf("clock_gettime makes system calls: %ld ps\n", best), 1;
 	return 0;
 }
