@@ -10,7 +10,7 @@ build:
 
 demo:
 	@scripts/setup build demo
-	@scripts/build
+	@TARGETS="softsgx softsgx-rt" scripts/build
 	@scripts/demo
 
 check:
