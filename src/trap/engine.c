@@ -16,7 +16,7 @@ CHECK(in_enclave, T_IN_ENCLAVE);	CHECK(host_fsbase, T_HOST_FSBASE);	CHECK(host_g
 CHECK(spill_rdx, T_SPILL_RDX);		CHECK(spill_rdi, T_SPILL_RDI);		CHECK(aep, T_AEP);
 CHECK(exit_neg, T_EXIT_NEG);		CHECK(tcs, T_TCS);			CHECK(tcs_word, T_TCS_WORD);
 CHECK(tid, T_TID);			CHECK(stats, T_STATS);			CHECK(sud_selector, T_SUD);
-CHECK(xinit, T_XINIT);			CHECK(cache.tcs_la, T_CACHE_TCS_LA);
+CHECK(cache.tcs_la, T_CACHE_TCS_LA);
 CHECK(cache.generation, T_CACHE_GENERATION); CHECK(cache.generation_seen, T_CACHE_SEEN);
 CHECK(cache.gpr, T_CACHE_GPR);		CHECK(cache.epoch, T_CACHE_EPOCH);	CHECK(cache.entry, T_CACHE_ENTRY);
 CHECK(cache.fsbase, T_CACHE_FSBASE);	CHECK(cache.gsbase, T_CACHE_GSBASE);
@@ -372,6 +372,8 @@ static bool illegal_inside(enum insn_kind kind)
 	}
 }
 
+#define INSN_BYTE_INT1	0xf1
+
 /* What exception is it inside, where the kernel's view of it differs from what enclave mode demands? */
 static void exception_of_signal(struct thread *t, const struct kucontext *uc, struct kucontext *fixed,
 				struct exception *exc)
@@ -386,6 +388,16 @@ static void exception_of_signal(struct thread *t, const struct kucontext *uc, st
 		break;
 	case X86_BP:				/* INS-31, INS-32: a fault at the INT3 itself */
 		fixed->mc.rip--;
+		if (!t->cpu.dbgoptin)
+			exc->vector = X86_UD;
+		exc->error_code = 0;
+		break;
+	case X86_DB:				/* INS-33, INS-34: INT1 likewise; a single step is a trap */
+		if ((uc->mc.rflags & X86_FLAGS_TF) || rt_copy(bytes, (const void *)(uc->mc.rip - 1), 1) ||
+		    bytes[0] != INSN_BYTE_INT1)
+			break;
+		fixed->mc.rip--;
+		fixed->mc.rflags |= X86_FLAGS_RF;
 		if (!t->cpu.dbgoptin)
 			exc->vector = X86_UD;
 		exc->error_code = 0;
@@ -413,8 +425,8 @@ static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsi
 
 	t->stats->enclu_trapped++;
 	if (enclu_run(e, t, uc, size, &exc, &bus)) {
-		if (inside && leaf == EEXIT)
-			patch_trapped(e, t, site, size);
+		if (leaf == (inside ? EEXIT : EENTER) && site != e->vdso_enclu)
+			patch_trapped(e, t, site, size, inside);
 		return ENGINE_RETURN;
 	}
 	if (inside)
@@ -442,6 +454,14 @@ enum engine_result engine_syscall_inside(struct engine *e, struct thread *t, int
 	return exception_inside(e, t, &exc, false, sig, info, uc);
 }
 
+/* Back to the ENCLU, with the registers that it would have had. */
+static void window_undo(struct kmcontext *m, uint64_t enclu, uint64_t aep)
+{
+	m->rax = EENTER;
+	m->rcx = aep;
+	m->rip = enclu;
+}
+
 enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
 				 struct kucontext *uc)
 {
@@ -455,6 +475,12 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		if (at == (uintptr_t)enter_trap) {
 			uc->mc.rip = e->vdso_enclu;
 			uc->mc.rcx = e->vdso_enclu;
+			return enclu_trapped(e, t, 3, sig, info, uc);
+		}
+		if (at == (uintptr_t)enter_raw_trap) {
+			const uint64_t *words = (const uint64_t *)uc->mc.rsp;
+
+			window_undo(&uc->mc, words[W_RETURN / 8] - 3, words[W_AEP / 8]);
 			return enclu_trapped(e, t, 3, sig, info, uc);
 		}
 		if (at == (uintptr_t)exit_trap && t->in_enclave) {
@@ -495,31 +521,29 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 	return ENGINE_NOT_MINE;
 }
 
-void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
+/* [window_begin, enter_end): EENTER. */
+static void window_enter(struct engine *e, struct thread *t, struct kmcontext *m)
 {
-	const char *rip = (const char *)uc->mc.rip;
-	struct kmcontext *m = &uc->mc;
+	const char *rip = (const char *)m->rip;
+	const uint64_t *words = (const uint64_t *)m->rsp;	/* written from enter_common on */
 
-	if (t->in_enclave && patch_unwind(e, uc))
-		return;				/* back at the site, inside */
-	if (rip < window_begin || rip >= window_end || (rip > enter_trap && rip < (const char *)exit_fast))
-		return;
-	if (rip < enter_end) {
-		if (rip == enter_taken_test ? !(m->rflags & X86_FLAGS_ZF) : rip < enter_taken_test) {
-			if (rip >= enter_spilled) {
-				m->rdx = t->spill_rdx;
-				m->rdi = t->spill_rdi;
-			}
-			m->rax = EENTER;
-			m->rcx = m->rip = e->vdso_enclu;
-			return;
+	if (rip < (const char *)enter_fast) {
+		window_undo(m, m->rcx - 3, m->rax);
+	} else if (rip < enter_common) {
+		m->rcx = m->rip = e->vdso_enclu;		/* RAX is as it came: the leaf */
+	} else if (rip == enter_taken_test ? !(m->rflags & X86_FLAGS_ZF) : rip < enter_taken_test) {
+		if (rip >= enter_spilled) {
+			m->rdx = t->spill_rdx;
+			m->rdi = t->spill_rdi;
 		}
+		window_undo(m, words[W_RETURN / 8] - 3, words[W_AEP / 8]);
+	} else {
 		/* Forward: what [enter_committed, enter_end) does, whatever of it is done already. */
 		if (!t->in_enclave) {
 			t->host_fsbase = rdfsbase();
 			t->host_gsbase = rdgsbase();
 		}
-		t->aep = t->tcs->aep = e->vdso_enclu;
+		t->aep = t->tcs->aep = words[W_AEP / 8];
 		t->tcs->state = 1;
 		t->cache.gpr->ursp = m->rsp;
 		t->cache.gpr->urbp = m->rbp;
@@ -530,27 +554,55 @@ void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
 		m->rdx = t->spill_rdx;
 		m->rdi = t->spill_rdi;
 		m->rax = 0;
-		m->rcx = e->vdso_enclu + 3;
+		m->rcx = words[W_RETURN / 8];
 		m->rip = t->cache.entry;
-		return;
 	}
-	if (rip < (const char *)exit_fast) {	/* [enter_taken, call_busy), enter_trap */
+}
+
+/* [enter_end, exit_fast): the model has not been asked yet. */
+static void window_call(struct engine *e, struct thread *t, struct kucontext *uc)
+{
+	struct kmcontext *m = &uc->mc;
+	const char *rip = (const char *)m->rip;
+	const uint64_t *words = (const uint64_t *)m->rsp;
+
+	if (rip <= enter_raw_trap) {
 		if (rip < enter_none) {
 			m->rdx = t->spill_rdx;
 			m->rdi = t->spill_rdi;
-		} else if (rip >= call_rdx_saved && rip < call_rdx_back) {
-			m->rdx = ((const uint64_t *)m->rsp)[-2];
-		} else if (rip >= call_spilled && rip < enter_trap) {
-			m->rax = t->call_rax, m->rdx = t->call_rdx, m->rsi = t->call_rsi, m->rdi = t->call_rdi;
-			m->r8 = t->call_r8, m->r10 = t->call_r10, m->r11 = t->call_r11;
-			if (rip == call_blocked)
-				uc->sigmask = t->call_mask;
 		}
-		if (rip == call_flags)
-			m->rsp += 8;
-		if (rip <= enter_none)
-			m->rax = EENTER;
-		m->rcx = m->rip = e->vdso_enclu;
+		window_undo(m, words[W_RETURN / 8] - 3, words[W_AEP / 8]);
+		return;
+	}
+	if (rip >= call_rdx_saved && rip < call_rdx_back) {
+		m->rdx = words[-2];
+	} else if (rip >= call_spilled && rip < enter_trap) {
+		m->rax = t->call_rax, m->rdx = t->call_rdx, m->rsi = t->call_rsi, m->rdi = t->call_rdi;
+		m->r8 = t->call_r8, m->r10 = t->call_r10, m->r11 = t->call_r11;
+		if (rip == call_blocked)
+			uc->sigmask = t->call_mask;
+	}
+	if (rip == call_flags)
+		m->rsp += 8;
+	m->rcx = m->rip = e->vdso_enclu;
+}
+
+void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
+{
+	const char *rip = (const char *)uc->mc.rip;
+	struct kmcontext *m = &uc->mc;
+
+	if (patch_unwind(e, uc))
+		return;				/* back at the site */
+	if (rip < window_begin || rip >= window_end || rip == enter_raw_trap + 1 ||
+	    (rip > enter_trap && rip < (const char *)exit_fast))
+		return;
+	if (rip < enter_end) {
+		window_enter(e, t, m);
+		return;
+	}
+	if (rip < (const char *)exit_fast) {
+		window_call(e, t, uc);
 		return;
 	}
 	if (rip < exit_checked) {		/* RBX may be anything: the model's EEXIT judges it */

@@ -31,6 +31,7 @@ struct patch_site {
 	uint8_t  patched;		/* bytes replaced: 0, 1 (INT3) or 3 (jump) */
 	uint8_t  original[5];
 	uint8_t  size;			/* of the ENCLU with prefixes */
+	bool     host;			/* an EENTER in the program's code */
 };
 
 struct engine {
@@ -76,17 +77,18 @@ void engine_invalidate(struct engine *e, struct encl *encl, uint64_t start, uint
 
 /* patch.c */
 struct patch_site *patch_find(struct engine *e, uint64_t addr);
-/* An EEXIT trapped at @addr, @size bytes: count it, and patch the site when it is hot. */
-void patch_trapped(struct engine *e, struct thread *t, uint64_t addr, unsigned size);
+/* An EEXIT of an enclave, or an EENTER of the program, trapped at @addr: count it, and patch the site when it is hot. */
+void patch_trapped(struct engine *e, struct thread *t, uint64_t addr, unsigned size, bool inside);
 /* RIP is in a trampoline: put the registers back to what they were at the site. */
 bool patch_unwind(struct engine *e, struct kucontext *uc);
 
 /* entry.S */
-extern const char window_begin[], enter_spilled[], enter_taken_test[], enter_committed[], enter_end[];
+extern const char window_begin[], enter_common[], enter_raw_trap[], enter_spilled[], enter_taken_test[], enter_committed[], enter_end[];
 extern const char enter_taken[], enter_none[], enter_call[], call_rdx_saved[], call_rdx_back[], call_flags[];
 extern const char call_spilled[], call_blocked[], call_busy[];
 extern const char exit_checked[], exit_released[], window_end[], enter_trap[], exit_trap[];
 void enter_fast(void);
+void enter_raw(void);
 void exit_fast(void);
 
 static inline uint64_t rdfsbase(void)

@@ -4,7 +4,8 @@
  * between any two instructions; engine_window() then completes or undoes the transition. What it needs to know is
  * where each stage begins (the labels), and that every stage keeps these invariants:
  *
- *   [window_begin, enter_spilled)		nothing changed but RAX, RCX and flags: back to the ENCLU
+ *   [window_begin, enter_common)		RAX, RCX are as they came (enter_fast: RCX is the AEP or behind the ENCLU)
+ *   [enter_common, enter_spilled)		nothing changed but RAX, RCX and flags: back to the ENCLU
  *   [enter_spilled, enter_taken_test)		RDX, RDI are in the TCB: restore them, back to the ENCLU
  *   enter_taken_test				ZF says whether the TCS was taken
  *   [enter_committed, enter_end)		the TCS is ours, RSP and RBP untouched: forward into the enclave
@@ -18,17 +19,29 @@
 	.text
 
 /*
- * enter_fast: from the vDSO's gate instead of its ENCLU. EAX = leaf, RBX = TCS, RCX = AEP; leaves by jumping into the
- * enclave with RAX = 0 (the cache serves CSSA 0 only) and RCX = the address behind the ENCLU, or to enter_trap, where
- * an INT3 brings the engine. The eight bytes below RSP belong to the vDSO's frame and are scratch.
+ * enter_fast: from the vDSO's gate instead of its ENCLU. EAX = leaf, RBX = TCS, RCX = AEP.
+ * enter_raw: from the trampoline of an EENTER of the program's own: RBX = TCS, RAX = AEP, RCX = the address behind the
+ * ENCLU. Both leave by jumping into the enclave with RAX = 0 (the cache serves CSSA 0 only) and RCX = the address behind
+ * the ENCLU; or, if the model has to be asked, to enter_call (the vDSO's) or an INT3 that brings the engine.
+ * Three words below the red zone are scratch: W_RETURN the address behind the ENCLU, W_AEP the AEP, W_ENTRY the target.
  */
-	.globl	enter_fast, window_begin, enter_spilled, enter_taken_test, enter_committed, enter_end, enter_trap
+	.globl	enter_fast, window_begin, enter_common, enter_spilled, enter_taken_test, enter_committed, enter_end
+	.globl	enter_raw, enter_raw_trap
 	.type	enter_fast, @function
 	.balign	64
-enter_fast:
 window_begin:
+enter_raw:
+	mov	%rcx, W_RETURN(%rsp)
+	mov	%rax, W_AEP(%rsp)
+	jmp	enter_common
+	.balign	64
+enter_fast:
 	cmp	$2, %eax
 	jne	enter_call
+	mov	%rcx, W_AEP(%rsp)
+	lea	3(%rcx), %rcx
+	mov	%rcx, W_RETURN(%rsp)
+enter_common:
 	mov	%ds, %eax
 	mov	%eax, %ecx
 	and	$7, %ecx
@@ -47,10 +60,8 @@ window_begin:
 	mov	T_TCS(%rax), %rcx
 	cmpl	$0, TCS_CSSA(%rcx)
 	jne	enter_none
-	cmpl	$0, T_XINIT(%rax)
-	jne	enter_none
 	mov	T_CACHE_ENTRY(%rax), %rcx
-	mov	%rcx, -8(%rsp)
+	mov	%rcx, W_ENTRY(%rsp)
 	mov	%rdx, T_SPILL_RDX(%rax)
 	mov	%rdi, T_SPILL_RDI(%rax)
 enter_spilled:
@@ -65,7 +76,7 @@ enter_spilled:
 enter_taken_test:
 	jne	enter_taken
 enter_committed:
-	mov	engine_vdso_enclu(%rip), %rdi
+	mov	W_AEP(%rsp), %rdi
 	mov	%rdi, T_AEP(%rcx)
 	mov	T_TCS(%rcx), %rdx
 	mov	%rdi, TCS_AEP(%rdx)
@@ -86,11 +97,10 @@ enter_committed:
 	mov	T_CACHE_GSBASE(%rcx), %rdx
 	wrgsbase %rdx
 	mov	T_SPILL_RDX(%rcx), %rdx
-	lea	3(%rdi), %rax
 	mov	T_SPILL_RDI(%rcx), %rdi
-	mov	%rax, %rcx
+	mov	W_RETURN(%rsp), %rcx
 	xor	%eax, %eax
-	jmp	*-8(%rsp)
+	jmp	*W_ENTRY(%rsp)
 enter_end:
 
 	.globl	enter_taken
@@ -99,6 +109,11 @@ enter_taken:				/* another thread is inside, or died there: the model decides */
 	mov	T_SPILL_RDI(%rcx), %rdi
 enter_none:
 	mov	$2, %eax
+	mov	engine_vdso_enclu(%rip), %rcx
+	cmp	%rcx, W_AEP(%rsp)
+	je	enter_call
+enter_raw_trap:
+	int3
 
 /*
  * enter_call: an ENCLU of the vDSO that the fast path does not serve; RAX, RBX as at the ENCLU. Instead of trapping, it

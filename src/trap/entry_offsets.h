@@ -3,6 +3,11 @@
 #ifndef SOFTSGX_TRAP_ENTRY_OFFSETS_H
 #define SOFTSGX_TRAP_ENTRY_OFFSETS_H
 
+/* Scratch words of an entry, from RSP: below the red zone of whoever executes the ENCLU. */
+#define W_RETURN		(-136)
+#define W_AEP			(-144)
+#define W_ENTRY			(-152)
+
 #define T_IN_ENCLAVE		0
 #define T_HOST_FSBASE		8
 #define T_HOST_GSBASE		16
@@ -15,7 +20,6 @@
 #define T_TID			72
 #define T_STATS			80
 #define T_SUD			88
-#define T_XINIT			92
 #define T_CACHE_TCS_LA		96
 #define T_CACHE_GENERATION	104
 #define T_CACHE_SEEN		112

@@ -45,8 +45,7 @@ struct thread {
 	uint64_t tid;
 	struct thread_stats *stats;	/* plain increments by this thread only; eenter is its first field */
 	uint8_t  sud_selector;		/* system call user dispatch: 0 allow, 1 block */
-	uint8_t  pad[3];
-	uint32_t xinit;			/* components to put into their initial state at fast entry: XCR0 & ~XFRM */
+	uint8_t  pad[7];
 	struct entry_cache cache;
 	uint64_t call_rax, call_rdx, call_rsi, call_rdi, call_r8, call_r10, call_r11, call_rsp, call_rflags;
 	uint64_t call_mask;
