@@ -196,6 +196,8 @@ _Noreturn void launch_helper(void *argument)
 	sys_call0(__NR_setsid);
 
 	job->error = trace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC);
+	if (job->error)		/* else the end of this process would overwrite the state */
+		sys_call1(__NR_set_tid_address, 0);
 	atomic_store(&job->state, job->error ? LAUNCH_REFUSED : LAUNCH_READY);
 	sys_call3(__NR_futex, &job->state, FUTEX_WAKE, 1);
 	if (job->error)
