@@ -64,6 +64,7 @@ static long gate_fork(struct thread *t, struct kucontext *uc, uint32_t nr)
 	lock_release(&rt.engine.patch_lock);
 	lock_release(&rt.lock);
 	if (ret == 0) {
+		stats_fork_child();
 		threads_forked(t);
 		if (nr == __NR_clone && m->rsi)
 			m->rsp = m->rsi;

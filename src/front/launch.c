@@ -131,6 +131,7 @@ long rt_execve(int dirfd, const char *path, char *const *argv, char *const *envp
 	const struct rt_start start = {
 		.config = rt.config,
 		.inherit = { .sigmask = sigmask, .ignored = ignored, .filters = rt.filters },
+		.stats_page = stats_page(),
 		.nested = true,
 	};
 	bool refused;

@@ -63,6 +63,7 @@ struct rt_start {		/* written by the injector at the symbol rt_start */
 	struct rt_config config;
 	uint64_t entry_rip, entry_rsp;	/* where the program itself starts, with which stack */
 	struct rt_inherit inherit;	/* signals_init() takes over mask and ignored signals */
+	uint32_t stats_page;		/* the process's page of the statistics file, 0 if it has none yet */
 	int32_t  helper;		/* the injecting process, a child that nobody else waits for */
 	bool     nested;		/* executed by a program that had the runtime: its filters are in force */
 };
@@ -134,6 +135,7 @@ struct thread *thread_current(void);		/* by DS: any context, async-signal-safe, 
 /* stats.c: the statistics file (--stats), shared by every process of the run. */
 void stats_init(void);				/* before threads and driver; sets rt.counters_shared, NULL without a file */
 void stats_fork_child(void);			/* after fork: counters of the child's own at the same addresses */
+uint32_t stats_page(void);			/* this process's page; 0 in a child of vfork: that one is the parent's */
 struct thread_stats *stats_claim_thread(void);	/* for a new thread; NULL without a file: use own_stats */
 
 #endif

@@ -12,6 +12,7 @@
 enum { MODE_TYPE = 0170000, MODE_REGULAR = 0100000 };	/* <linux/stat.h> hides these from glibc's users */
 
 static _Atomic uint32_t threads_claimed;
+static uint32_t page_number;	/* in the file, where 0 is the header */
 
 static struct stats_process *page(void)
 {
@@ -40,39 +41,44 @@ static bool prepare(int fd)
 	return !__builtin_memcmp(&found, &header, fixed);
 }
 
-/* The number of a page that no other process has, while there are any. */
-static long claim(int fd)
+/* The number of a page that no other process has, while there are any; @own if that has been claimed before. 0: none. */
+static uint32_t claim(int fd, uint32_t own)
 {
 	long ret = sys_call6(__NR_mmap, RT_STATS_BASE, STATS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	struct stats_header *header = (struct stats_header *)ret;
 	uint32_t n;
 
 	if (sys_is_error(ret))
-		return ret;
-	n = atomic_fetch_add(&((struct stats_header *)ret)->claimed, 1);
-	return n < STATS_PROCESSES ? n : STATS_PROCESSES - 1;
+		return 0;
+	if (own && own <= atomic_load(&header->claimed))
+		return own;
+	n = atomic_fetch_add(&header->claimed, 1);
+	return 1 + (n < STATS_PROCESSES ? n : STATS_PROCESSES - 1);
 }
 
-static bool attach(void)
+static bool attach(uint32_t own)
 {
-	long fd, n = -1, ret = -1;
+	long fd, ret = -1;
 
 	fd = sys_call3(__NR_open, rt.config.stats_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
-	if (prepare((int)fd))
-		n = claim((int)fd);
-	if (n >= 0)
+	page_number = prepare((int)fd) ? claim((int)fd, own) : 0;
+	if (page_number)
 		ret = sys_call6(__NR_mmap, RT_STATS_BASE, STATS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-				fd, (n + 1) * STATS_PAGE);
+				fd, (long)page_number * STATS_PAGE);
 	sys_call1(__NR_close, fd);
-	return !sys_is_error(ret);
+	if (sys_is_error(ret))
+		return false;
+	page()->pid = (uint64_t)sys_call0(__NR_getpid);
+	return true;
 }
 
 void stats_init(void)
 {
 	if (!rt.config.stats_path[0])
 		return;
-	if (attach())
+	if (attach(rt_start.stats_page))
 		rt.counters_shared = &page()->drv;
 	else if (rt.config.flags & RT_FLAG_VERBOSE)
 		sys_print(2, "softsgx: no statistics: %s can't be used\n", rt.config.stats_path);
@@ -83,9 +89,14 @@ void stats_fork_child(void)
 	if (!rt.counters_shared)
 		return;
 	/* Pointers into the page are everywhere: something must stay at the address, and not the parent's. */
-	if (!attach())
+	if (!attach(0))
 		sys_call6(__NR_mmap, RT_STATS_BASE, STATS_PAGE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+uint32_t stats_page(void)
+{
+	return rt.counters_shared && page()->pid == (uint64_t)sys_call0(__NR_getpid) ? page_number : 0;
 }
 
 struct thread_stats *stats_claim_thread(void)

@@ -24,7 +24,8 @@ struct stats_header {
 
 struct stats_process {
 	struct drv_counters drv;
-	uint8_t  reserved[128 - sizeof(struct drv_counters)];
+	uint64_t pid;				/* the process that claimed it; it keeps it over execve */
+	uint8_t  reserved[120 - sizeof(struct drv_counters)];
 	struct thread_stats thread[STATS_THREADS];
 };
 _Static_assert(sizeof(struct stats_process) <= STATS_PAGE, "a page for each process");
