@@ -141,6 +141,12 @@ test_other_user() {
 	exits 0 soft /bin/sh -c "su nobody -s /bin/sh -c '$PWD/vdso_calls'"
 }
 
+# A tracer that is there already: a message that names it, and nothing left behind.
+test_traced() {
+	command -v strace >/dev/null || { echo "no strace"; return 77; }
+	exits 125 strace -f -o trace.txt "$softsgx" run -- /bin/true 2>message.txt && grep -q 'ptrace is refused' message.txt
+}
+
 # Filters are installed once, not by every execve.
 test_filters_do_not_grow() {
 	expect filters "$(soft /bin/sh -c 'exec /bin/sh -c "exec grep Seccomp_filters /proc/self/status"')" \
