@@ -11,7 +11,7 @@
 #include "arch/sgx.h"
 #include "uapi/sgx.h"
 
-enum { TE_NOP, TE_RUN, TE_READ, TE_WRITE, TE_COPY, TE_SPIN, TE_SUM, TE_LEAF };
+enum { TE_NOP, TE_RUN, TE_READ, TE_WRITE, TE_COPY, TE_SPIN, TE_SUM, TE_LEAF, TE_JUMP };
 enum { TE_TCS_MAX = 64 };
 
 struct te_options {
@@ -47,10 +47,38 @@ vdso_sgx_enter_enclave_t te_vdso(void);
 int te_enter(vdso_sgx_enter_enclave_t fn, uint64_t op, uint64_t *args, unsigned leaf, struct sgx_enclave_run *run);
 /** te_call() - EENTER at @tcs through the vDSO; run (zeroed here, tcs set) shows how it ended. */
 int te_call(struct te *te, unsigned tcs, uint64_t op, uint64_t *args, struct sgx_enclave_run *run);
-/** te_resume() - ERESUME of what @run left. */
+/**
+ * te_resume() - ERESUME of what @run left. The enclave's RBP still is that of the call that entered: call this from the
+ * function that called te_call(), so that the vDSO's frame lies at the same place.
+ */
 int te_resume(struct te *te, struct sgx_enclave_run *run);
 /** te_load() - put @size bytes of code at offset @offset of the scratch page, from inside; its address. */
 uint64_t te_load(struct te *te, unsigned offset, const void *code, uint64_t size);
+
+/* The vDSO call with every register of the caller's choice, and every register afterwards; vcall.S. */
+struct te_vcall {
+	uint64_t fn;
+	struct sgx_enclave_run *run;
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, rflags;
+	uint32_t mxcsr;
+	uint16_t fcw;
+};
+void te_vcall(struct te_vcall *v);		/* RAX and RSP are out only; RSP relative to what it was at the call */
+/* A user handler: stores what it gets in te_seen and returns te_handler_result. */
+int te_handler(long rdi, long rsi, long rdx, long rsp, long r8, long r9, struct sgx_enclave_run *run);
+struct te_seen {
+	uint64_t rbx, rcx, rdx, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15, rflags, rsp, run, count;
+};
+extern struct te_seen te_seen;
+extern uint64_t te_handler_result;
+
+/* Code for the scratch page: SNIPPET(name, "instructions"); position-independent, name[] to name##_end[]. */
+#define SNIPPET(name, code)							\
+	extern const uint8_t name[], name##_end[];				\
+	__asm__(".pushsection .rodata\n\t.balign 16\n" #name ":\n\t" code	\
+		"\n" #name "_end:\n\t.popsection")
+#define TE_LOAD(te, offset, name)	te_load(te, offset, name, (uint64_t)(name##_end - name))
+#define ENCLU	".byte 0x0f, 0x01, 0xd7\n\t"
 
 struct te_regs {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, r8, r9, rflags;

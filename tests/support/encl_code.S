@@ -11,12 +11,15 @@
  *   5 TE_SPIN    count in a[1] until the word at a[0] is not 0
  *   6 TE_SUM     a[1] rounds of a multiply-add chain from a[0], result in a[0]
  *   7 TE_LEAF    ENCLU with RAX = a[0], RBX = a[1], RCX = a[2], RDX = a[3]; RAX and RFLAGS back in a[0], a[4]
+ *   8 TE_JUMP    jump to RDX at once, with every register but flags as the entry left it; at CSSA > 0 too
  * On an entry with CSSA > 0 (a handler): add a[1] to the word at a[0], and leave: RIP of the frame below, say.
  */
 	.section .rodata
 	.balign 4096
 	.globl	te_code_start, te_code_end, te_code_eexit
 te_code_start:
+	cmp	$8, %edi
+	je	op_jump
 	mov	%rcx, %r10
 	test	%rax, %rax
 	jnz	op_handler
@@ -40,6 +43,9 @@ te_code_eexit:
 	.byte	0x0f, 0x01, 0xd7
 	endbr64
 	ud2
+
+op_jump:
+	jmp	*%rdx
 
 op_handler:
 	mov	(%rsi), %rax
@@ -142,6 +148,8 @@ te_enter:
 	push	%r14
 	push	%r15
 	sub	$8, %rsp
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
 	mov	%rdi, %rax
 	mov	%rsi, %rdi
 	mov	%rdx, %rsi
@@ -151,14 +159,19 @@ te_enter:
 	xor	%r8d, %r8d
 	xor	%r9d, %r9d
 	call	*%rax
-	lea	-40(%rbp), %rsp
+	lea	-48(%rbp), %rsp
+	ldmxcsr	(%rsp)
+	fnclex				/* AEX-13: a #MF inside is pending outside too */
+	fldcw	4(%rsp)
+	add	$8, %rsp
 	pop	%r15
 	pop	%r14
 	pop	%r13
 	pop	%r12
 	pop	%rbx
 	pop	%rbp
-	cld
+	push	$0x202			/* DF and AC may be the enclave's */
+	popfq
 	ret
 	.size	te_enter, . - te_enter
 
@@ -203,7 +216,8 @@ te_raw_out:
 	pop	%r12
 	pop	%rbx
 	pop	%rbp
-	cld
+	push	$0x202			/* DF and AC may be the enclave's */
+	popfq
 	ret
 te_raw_aep:
 	.byte	0x0f, 0x01, 0xd7
