@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -303,5 +305,134 @@ TEST(devices, many_mappings_stay_the_drivers)
 		EXPECT_ERROR(madvise(p[i], 4096, MADV_DONTNEED), EINVAL);
 		EXPECT_EQ(munmap(p[i], 4096), 0);
 	}
+	close(fd);
+}
+
+struct add_pages {
+	uint64_t src, offset, length, secinfo, flags, count;
+};
+#define ADD_PAGES	_IOWR(0xa4, 1, struct add_pages)
+
+#define ENCLAVE_SIZE	(UINT64_C(1) << 25)
+
+/* An enclave of ENCLAVE_SIZE without pages, somewhere; 0 if it can't be made. */
+static uint64_t create(int fd)
+{
+	uint64_t secs[512] __attribute__((aligned(4096))) = { 0 }, source = (uintptr_t)secs, base;
+	char *p = mmap(NULL, 2 * ENCLAVE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	base = ((uintptr_t)p + ENCLAVE_SIZE - 1) & ~(ENCLAVE_SIZE - 1);
+	secs[0] = ENCLAVE_SIZE;
+	secs[1] = base;
+	secs[2] = 1;		/* SSAFRAMESIZE */
+	secs[6] = 6;		/* DEBUG, MODE64BIT */
+	secs[7] = 3;		/* XFRM */
+	return p == MAP_FAILED || ioctl(fd, CREATE, &source) ? 0 : base;
+}
+
+static volatile sig_atomic_t ticks;
+
+static void on_tick(int sig)
+{
+	(void)sig;
+	ticks++;
+}
+
+static pthread_t target;
+static volatile bool firing;
+
+static void *fire(void *unused)
+{
+	(void)unused;
+	while (firing) {
+		pthread_kill(target, SIGALRM);
+		usleep(20);
+	}
+	return NULL;
+}
+
+/* Fills an enclave, page by page, while signals arrive; how often that was interrupted, or -1 if it failed otherwise. */
+static int add_under_fire(int fd, int flags)
+{
+	static uint8_t source[4096] __attribute__((aligned(4096)));
+	uint64_t secinfo[8] __attribute__((aligned(64))) = { 0x203 };
+	struct sigaction action = { .sa_handler = on_tick, .sa_flags = flags };
+	struct add_pages add = { .src = (uintptr_t)source, .length = 4096, .secinfo = (uintptr_t)secinfo };
+	pthread_t thread;
+	int interrupted = 0;
+
+	sigaction(SIGALRM, &action, NULL);
+	target = pthread_self();
+	firing = true;
+	if (pthread_create(&thread, NULL, fire, NULL))
+		return -1;
+	while (add.offset < ENCLAVE_SIZE && interrupted >= 0) {
+		if (!ioctl(fd, ADD_PAGES, &add))
+			add.offset += 4096;
+		else
+			interrupted = errno == EINTR ? interrupted + 1 : -1;
+	}
+	firing = false;
+	pthread_join(thread, NULL);
+	return interrupted;
+}
+
+/* Proves: A-ST-4 */
+TEST(devices, interrupted_calls_restart_if_the_handler_says_so)
+{
+	int fd = open(ENCLAVE, O_RDWR), other = open(ENCLAVE, O_RDWR);
+
+	ASSERT_TRUE(create(fd) && create(other));
+	EXPECT_EQ(add_under_fire(fd, SA_RESTART), 0);
+	EXPECT_TRUE(add_under_fire(other, 0) >= 0);
+	EXPECT_TRUE(ticks > 0);
+	close(fd);
+	close(other);
+}
+
+/* Proves: A-MAP-3 */
+TEST(devices, pieces_of_an_enclave_are_mapped_over_a_reservation)
+{
+	int fd = open(ENCLAVE, O_RDWR);
+	uint64_t base = create(fd), i;
+
+	ASSERT_TRUE(base);
+	for (i = 0; i < 64; i++)
+		EXPECT_EQ((uintptr_t)mmap((void *)(base + i * 8192), 4096, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0),
+			  base + i * 8192);
+	EXPECT_ERROR(madvise((void *)(base + 16384), 4096, MADV_DONTNEED), EINVAL);
+	/* Something else over one of them, and away with them. */
+	EXPECT_EQ((uintptr_t)mmap((void *)(base + 16384), 4096, PROT_READ, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0),
+		  base + 16384);
+	EXPECT_EQ(madvise((void *)(base + 16384), 4096, MADV_DONTNEED), 0);
+	EXPECT_EQ(munmap((void *)base, ENCLAVE_SIZE), 0);
+	EXPECT_ERROR(mprotect((void *)base, 4096, PROT_READ), ENOMEM);
+	close(fd);
+}
+
+/* Proves: A-LIF-2 */
+TEST(devices, child_inherits_descriptor_and_mapping)
+{
+	int fd = open(ENCLAVE, O_RDWR), status;
+	uint64_t base = create(fd);
+	char *p = mmap((void *)base, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+	pid_t pid;
+
+	ASSERT_TRUE(base && p != MAP_FAILED);
+	pid = fork();
+	if (!pid) {
+		uint64_t secs = 1;
+		struct stat st;
+		int bad = 0;
+
+		bad |= !(ioctl(fd, CREATE, &secs) == -1 && errno == EINVAL);	/* created already */
+		bad |= !(madvise(p, 4096, MADV_DONTNEED) == -1 && errno == EINVAL);
+		bad |= fstat(fd, &st) || !S_ISCHR(st.st_mode);
+		bad |= munmap(p, 4096);
+		_exit(bad);
+	}
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT_EQ(munmap(p, 4096), 0);
 	close(fd);
 }
