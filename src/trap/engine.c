@@ -392,15 +392,18 @@ static void exception_of_signal(struct thread *t, const struct kucontext *uc, st
 			exc->vector = X86_UD;
 		exc->error_code = 0;
 		break;
-	case X86_DB:				/* INS-33, INS-34: INT1 likewise; a single step is a trap */
-		if ((uc->mc.rflags & X86_FLAGS_TF) || rt_copy(bytes, (const void *)(uc->mc.rip - 1), 1) ||
-		    bytes[0] != INSN_BYTE_INT1)
+	case X86_DB:				/* INS-33, INS-34: INT1 is a fault inside; single steps are traps */
+		if (uc->mc.rflags & X86_FLAGS_TF)
 			break;
-		fixed->mc.rip--;
-		fixed->mc.rflags |= X86_FLAGS_RF;
-		if (!t->cpu.dbgoptin)
-			exc->vector = X86_UD;
-		exc->error_code = 0;
+		for (length = 1; length < 2; length--) {	/* some hypervisors leave RIP at the INT1 */
+			if (rt_copy(bytes, (const void *)(uc->mc.rip - length), 1) || bytes[0] != INSN_BYTE_INT1)
+				continue;
+			fixed->mc.rip -= length;
+			fixed->mc.rflags |= X86_FLAGS_RF;
+			exc->vector = t->cpu.dbgoptin ? X86_DB : X86_UD;
+			exc->error_code = 0;
+			break;
+		}
 		break;
 	case X86_GP:				/* what enclave mode makes #UD, CPL 3 makes #GP (INS-01 to INS-25) */
 		available -= (unsigned)rt_copy(bytes, (const void *)uc->mc.rip, available);

@@ -16,6 +16,8 @@
  */
 #include "trap/entry_offsets.h"
 
+#define PLAIN_FLAGS	0x202		/* DF, AC, TF clear: what the runtime's C code is run with */
+
 	.text
 
 /*
@@ -159,8 +161,9 @@ call_spilled:
 call_blocked:
 	incl	T_DEPTH(%r8)
 call_busy:
-	cld
 	lea	CALL_FRAME(%r8), %rsp
+	push	$PLAIN_FLAGS
+	popfq
 	mov	T_CALL_R8(%r8), %rax
 	mov	%rax, UC_MC+0(%rsp)
 	mov	%r9, UC_MC+8(%rsp)
@@ -265,7 +268,8 @@ exit_trap:
 	.globl	rt_signal_entry
 	.type	rt_signal_entry, @function
 rt_signal_entry:
-	cld
+	push	$PLAIN_FLAGS		/* handlers start with AC as it was */
+	popfq
 	sub	$8, %rsp
 	call	rt_signal
 	add	$8, %rsp
@@ -288,7 +292,8 @@ rt_restorer:
 	.globl	rt_sigreturn_entry
 	.type	rt_sigreturn_entry, @function
 rt_sigreturn_entry:
-	cld
+	push	$PLAIN_FLAGS
+	popfq
 	mov	%rsp, %rbx
 	mov	%rsp, %rdi
 	and	$-16, %rsp
