@@ -3,30 +3,49 @@
 #ifndef SOFTSGX_BENCH_H
 #define SOFTSGX_BENCH_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <time.h>
 
-static inline double now_ns(void)
+static inline double clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Processor time of this thread: nothing that is measured sleeps, and other processes must not count. */
+static inline double cpu_ns(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* Nanoseconds of one of @count runs of @body. */
 #define TIME(count, body) ({						\
-	double start_ = now_ns();					\
+	double start_ = cpu_ns();					\
 	for (uint64_t i_ = 0; i_ < (uint64_t)(count); i_++)		\
 		body;							\
-	(now_ns() - start_) / (double)(count);				\
+	(cpu_ns() - start_) / (double)(count);				\
 })
 
 static inline void figure(const char *name, double value)
 {
 	printf("%s %.4f\n", name, value);
 }
+
+double median(double *v, unsigned n);	/* sorts @v; main.c */
+
+/* A thread that counts, outside (floor) or inside an enclave. */
+struct bench_spinner {
+	pthread_t thread;
+	volatile int tid;
+	volatile uint64_t *count;
+};
+
+/** bench_signal_price() - nanoseconds that one SIGUSR1, with its handler, takes from the spinning thread. */
+double bench_signal_price(const struct bench_spinner *s);
 
 /* The floors and the calls that are measured with and without softsgx (host.c); the enclave's side (inside.c). */
 void bench_floor_signals(void);

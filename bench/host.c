@@ -19,7 +19,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { SIGNALS = 20000, ASYNC = 5000 };
+enum { SIGNALS = 20000, SLICES = 9, SLICE_NS = 20 * 1000 * 1000 };
 
 static volatile uint64_t left;
 static volatile int skip;
@@ -42,9 +42,9 @@ static double trap_cost(int sig, int size, void (*body)(void))
 	sigaction(sig, &action, &old);
 	skip = size;
 	left = SIGNALS;
-	start = now_ns();
+	start = cpu_ns();
 	body();
-	start = (now_ns() - start) / SIGNALS;
+	start = (cpu_ns() - start) / SIGNALS;
 	sigaction(sig, &old, NULL);
 	return start;
 }
@@ -68,9 +68,49 @@ static void on_usr1(int sig)
 	handled++;
 }
 
-static void *spin(void *unused)
+/* What happened to the spinning thread while it was sent @sig (or nothing: 0) as fast as it could take it. */
+struct slice {
+	double cpu, count, signals;
+};
+
+static struct slice slice(const struct bench_spinner *s, clockid_t clock, int sig)
 {
-	(void)unused;
+	const double end = clock_ns(CLOCK_MONOTONIC) + SLICE_NS;
+	const uint64_t count = *s->count, before = handled;
+	const double cpu = clock_ns(clock);
+
+	do {
+		uint64_t at = handled;
+
+		syscall(SYS_tgkill, getpid(), s->tid, sig);
+		while (sig && handled == at && clock_ns(CLOCK_MONOTONIC) < end)
+			;
+	} while (clock_ns(CLOCK_MONOTONIC) < end);
+	return (struct slice){ clock_ns(clock) - cpu, (double)(*s->count - count), (double)(handled - before) };
+}
+
+/*
+ * The two threads share nothing but the counters, and processor time is the spinning thread's own: neither the sender's
+ * work nor other processes count. Without signals the sender does the same, so that a sibling processor is as busy.
+ */
+double bench_signal_price(const struct bench_spinner *s)
+{
+	double price[SLICES];
+	clockid_t clock;
+
+	signal(SIGUSR1, on_usr1);
+	pthread_getcpuclockid(s->thread, &clock);
+	for (int i = 0; i < SLICES; i++) {
+		struct slice quiet = slice(s, clock, 0), busy = slice(s, clock, SIGUSR1);
+
+		price[i] = (busy.cpu - busy.count * quiet.cpu / quiet.count) / busy.signals;
+	}
+	return median(price, SLICES);
+}
+
+static void *spin(void *arg)
+{
+	((struct bench_spinner *)arg)->tid = (int)syscall(SYS_gettid);
 	while (!stop)
 		spins++;
 	return NULL;
@@ -79,10 +119,8 @@ static void *spin(void *unused)
 /** bench_floor_signals() - a signal and its return, by #UD, by ENCLU, and sent from another thread. */
 void bench_floor_signals(void)
 {
-	pthread_t thread;
-	double start;
+	struct bench_spinner spinner = { .count = &spins };
 
-	signal(SIGUSR1, on_usr1);
 	figure("floor_ud2", trap_cost(SIGILL, 2, do_ud2));
 	left = 1;
 	skip = 3;
@@ -92,24 +130,12 @@ void bench_floor_signals(void)
 		sigaction(SIGSEGV, &action, NULL);	/* whichever the machine makes of it */
 		figure("floor_enclu", trap_cost(SIGILL, 3, do_enclu));
 	}
-	stop = 0;
-	pthread_create(&thread, NULL, spin, NULL);
+	pthread_create(&spinner.thread, NULL, spin, &spinner);
 	while (!spins)
 		;
-	start = now_ns();
-	for (int i = 0; i < ASYNC; i++) {
-		uint64_t before = handled, at;
-
-		pthread_kill(thread, SIGUSR1);
-		while (handled == before)
-			;
-		at = spins;
-		while (spins == at)
-			;
-	}
-	figure("floor_async", (now_ns() - start) / ASYNC);
+	figure("floor_async", bench_signal_price(&spinner));
 	stop = 1;
-	pthread_join(thread, NULL);
+	pthread_join(spinner.thread, NULL);
 }
 
 /** bench_floor_loading() - SHA-256 of the measurement stream, and memcpy, MB/s of enclave memory. */
@@ -124,7 +150,7 @@ void bench_floor_loading(void)
 
 	memset(src, 1, MIB << 20);
 	sha256_init(&hash);
-	start = now_ns();
+	start = cpu_ns();
 	for (uint64_t page = 0; page < (MIB << 20); page += 4096) {
 		sha256_update(&hash, 64, block);
 		for (uint64_t chunk = 0; chunk < 4096; chunk += 256) {
@@ -133,10 +159,10 @@ void bench_floor_loading(void)
 		}
 	}
 	sha256_digest(&hash, 32, digest);
-	figure("floor_measured", MIB * 1048576.0 / ((now_ns() - start) / 1e3));
-	start = now_ns();
+	figure("floor_measured", MIB * 1048576.0 / ((cpu_ns() - start) / 1e3));
+	start = cpu_ns();
 	memcpy(dst, src, MIB << 20);		/* first touch included, as for new enclave pages */
-	figure("floor_unmeasured", MIB * 1048576.0 / ((now_ns() - start) / 1e3));
+	figure("floor_unmeasured", MIB * 1048576.0 / ((cpu_ns() - start) / 1e3));
 	munmap(src, MIB << 20);
 	munmap(dst, MIB << 20);
 }
@@ -174,7 +200,7 @@ void bench_start(const char *prefix, char *const argv[])
 {
 	enum { RUNS = 50 };
 	char name[64];
-	double start = now_ns();
+	double start = clock_ns(CLOCK_MONOTONIC);
 
 	for (int i = 0; i < RUNS; i++) {
 		extern char **environ;
@@ -188,5 +214,5 @@ void bench_start(const char *prefix, char *const argv[])
 		waitpid(pid, &status, 0);
 	}
 	snprintf(name, sizeof(name), "%s_start", prefix);
-	figure(name, (now_ns() - start) / RUNS / 1e3);
+	figure(name, (clock_ns(CLOCK_MONOTONIC) - start) / RUNS / 1e3);
 }

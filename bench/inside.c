@@ -19,19 +19,6 @@
 
 enum { ROUNDS = 7, TRIPS = 200000 };
 
-static int by_value(const void *a, const void *b)
-{
-	double d = *(const double *)a - *(const double *)b;
-
-	return (d > 0) - (d < 0);
-}
-
-static double median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
-
 static void floor_init(struct floor_state *s)
 {
 	uint64_t fs, gs;
@@ -63,7 +50,8 @@ int bench_roundtrip(const char *name)
 		value[r] = TIME(trips, te_enter(te.vdso, TE_NOP, args, EENTER, &run));
 	}
 	figure(name, median(value, ROUNDS));
-	figure("floor_roundtrip", median(floor, ROUNDS));
+	if (!strcmp(name, "roundtrip_hot"))
+		figure("floor_roundtrip", median(floor, ROUNDS));
 	return run.function != EEXIT;
 }
 
@@ -100,15 +88,8 @@ int bench_raw(void)
 	return regs.rax != EEXIT;
 }
 
-static volatile uint64_t handled;
-
-static void on_usr1(int sig)
-{
-	(void)sig;
-	handled++;
-}
-
 struct spinner {
+	struct bench_spinner bench;
 	struct te *te;
 	uint64_t args[16];
 };
@@ -118,6 +99,7 @@ static void *spin_inside(void *arg)
 	struct spinner *s = arg;
 	struct sgx_enclave_run run;
 
+	s->bench.tid = (int)syscall(SYS_gettid);
 	te_call(s->te, 1, TE_SPIN, s->args, &run);
 	return NULL;
 }
@@ -125,15 +107,13 @@ static void *spin_inside(void *arg)
 /** bench_exceptions() - #UD, AEX, back to the caller, ERESUME, #UD...; and AEX with resume for a signal from outside. */
 int bench_exceptions(void)
 {
-	enum { COUNT = 5000, ASYNC = 5000 };
+	enum { COUNT = 5000 };
 	static const uint8_t ud2[] = { 0x0f, 0x0b };
 	struct te_options options = { .tcs = 2 };
 	struct sgx_enclave_run run;
 	uint64_t args[16] = { 0 };
 	volatile uint64_t flag = 0;
 	struct spinner spinner;
-	pthread_t thread;
-	double start;
 	struct te te;
 
 	if (te_build(&te, &options))
@@ -144,25 +124,13 @@ int bench_exceptions(void)
 		return 1;
 	figure("exception_resume", TIME(COUNT, te_resume(&te, &run)));
 
-	signal(SIGUSR1, on_usr1);
-	spinner = (struct spinner){ .te = &te, .args = { (uintptr_t)&flag } };
-	pthread_create(&thread, NULL, spin_inside, &spinner);
-	while (!*(volatile uint64_t *)&spinner.args[1])
+	spinner = (struct spinner){ .te = &te, .args = { (uintptr_t)&flag }, .bench = { .count = &spinner.args[1] } };
+	pthread_create(&spinner.bench.thread, NULL, spin_inside, &spinner);
+	while (!*spinner.bench.count)
 		;
-	start = now_ns();
-	for (int i = 0; i < ASYNC; i++) {
-		uint64_t before = handled, at;
-
-		pthread_kill(thread, SIGUSR1);
-		while (handled == before)
-			;
-		at = *(volatile uint64_t *)&spinner.args[1];
-		while (*(volatile uint64_t *)&spinner.args[1] == at)
-			;
-	}
-	figure("async_resume", (now_ns() - start) / ASYNC);
+	figure("async_resume", bench_signal_price(&spinner.bench));
 	flag = 1;
-	pthread_join(thread, NULL);
+	pthread_join(spinner.bench.thread, NULL);
 	return 0;
 }
 
@@ -189,14 +157,14 @@ int bench_compute(void)
 
 		for (int r = 0; r < ROUNDS; r++) {
 			uint64_t args[16] = { at, 0, 0, 0, 0, WORK };
-			double start = now_ns();
+			double start = cpu_ns();
 
 			work[w](WORK, 0, outside);
-			out[r] = now_ns() - start;
+			out[r] = cpu_ns() - start;
 			args[4] = te.heap;
-			start = now_ns();
+			start = cpu_ns();
 			te_call(&te, 0, TE_RUN, args, &run);
-			in[r] = now_ns() - start;
+			in[r] = cpu_ns() - start;
 			if (run.function != EEXIT)
 				return 1;
 		}
@@ -230,7 +198,7 @@ static double load(int measured)
 	secs->attributes.xfrm = 3;
 	if (ioctl(fd, SGX_IOC_ENCLAVE_CREATE, &create))
 		perror("CREATE");
-	start = now_ns();
+	start = cpu_ns();
 	while (add.length) {
 		if (ioctl(fd, SGX_IOC_ENCLAVE_ADD_PAGES, &add) && errno != EINTR) {
 			perror("ADD_PAGES");
@@ -240,7 +208,7 @@ static double load(int measured)
 		add.offset += add.count;
 		add.length -= add.count;
 	}
-	start = MIB * 1048576.0 / ((now_ns() - start) / 1e3);
+	start = MIB * 1048576.0 / ((cpu_ns() - start) / 1e3);
 	close(fd);
 	munmap(src, MIB << 20);
 	free(secs);

@@ -1,8 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* bench WHAT: see scripts/bench, which runs it bare and under softsgx and puts the figures side by side. */
+/* softsgx-bench WHAT: see scripts/bench, which runs it bare and under softsgx and puts the figures side by side. */
 #include "bench.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static int by_value(const void *a, const void *b)
+{
+	double d = *(const double *)a - *(const double *)b;
+
+	return (d > 0) - (d < 0);
+}
+
+double median(double *v, unsigned n)
+{
+	qsort(v, n, sizeof(*v), by_value);
+	return v[n / 2];
+}
 
 int main(int argc, char **argv)
 {
@@ -34,6 +48,6 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(what, "entered"))
 		return bench_syscalls_entered();
-	fprintf(stderr, "bench: floors | dispatch | start NAME PROGRAM... | inside | exact | syscalls | entered\n");
+	fprintf(stderr, "softsgx-bench: floors | dispatch | start NAME PROGRAM... | inside | exact | syscalls | entered\n");
 	return 2;
 }
