@@ -26,7 +26,7 @@ struct cpuid_result cpuid_view(const struct cpuid_source *s, const struct isa_pr
 /** cpuid_profile() - the processor that the platform is on a machine with this CPUID, XCR0 and MXCSR mask. */
 void cpuid_profile(struct isa_profile *p, const struct cpuid_source *s, uint64_t xcr0, uint32_t mxcsr_mask, bool sgx2);
 
-/** cpuid_patching() - are CPUID instructions replaced? True also before cpuid_init() has had a chance to avoid it. */
+/** cpuid_patching() - are CPUID instructions replaced? After cpuid_init(). */
 static inline bool cpuid_patching(void)
 {
 	return !rt.cpuid_faulting && (rt.config.cpuid == RT_CPUID_AUTO || rt.config.cpuid == RT_CPUID_PATCH);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Installing the filters. A filter cannot be taken back, so each rule is installed once, and where rules would pile up a
- * general one takes their place: the kernel runs every filter for every call that any of them names.
+ * Installing the filters. A filter cannot be taken back, so each rule is installed once, and where rules would pile up
+ * a general one takes their place: the kernel runs every filter for every call that any of them names.
  */
 #include <asm/unistd.h>
 #include <linux/errno.h>

@@ -2,9 +2,9 @@
 /*
  * The seccomp filters as programs: rules in, instructions out. Pure: no system call, no global.
  *
- * A call that no rule names is allowed by its number alone, so that the kernel keeps it in its bitmap of calls for which
- * it need not run the filter. A call that a rule selects is looked at last for who made it: the runtime's own calls,
- * known by their address, pass.
+ * A call that no rule names is allowed by its number alone, so that the kernel keeps it in its bitmap of calls for
+ * which it need not run the filter. A call that a rule selects is looked at last for who made it: the runtime's own
+ * calls, known by their address, pass.
  */
 #ifndef SOFTSGX_FRONT_FILTER_BUILD_H
 #define SOFTSGX_FRONT_FILTER_BUILD_H
@@ -21,7 +21,7 @@ struct filter_program {
 	struct sock_filter insn[FILTER_INSN_MAX];
 };
 
-/** filter_build_base() - the calls that the runtime looks at from the start. @exec_mappings: mmap of executable files too. */
+/** filter_build_base() - calls looked at from the start. @exec_mappings: mmap of executable files too. */
 void filter_build_base(struct filter_program *p, bool exec_mappings);
 /** filter_build_fd() - the calls on descriptors @first..@last. */
 void filter_build_fd(struct filter_program *p, uint32_t first, uint32_t last);

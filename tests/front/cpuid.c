@@ -5,8 +5,10 @@
 
 #include <cpuid.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "front/cpuid.h"
@@ -223,6 +225,48 @@ TEST(cpuid, without_faulting_the_instruction_is_executed)
 	EXPECT_EQ(r.edx, d);
 	r = cpuid_emulate(0x12, 2);
 	EXPECT_EQ(r.ecx, 0x10001);
+}
+
+#define ASKED_MAX	400
+
+static const uint32_t asked_leaves[] = {
+	1, 2, 4, 5, 6, 0xa, 0xb, 0xd, 0x10, 0x14, 0x15, 0x16, 0x80000000, 0x80000001, 0x80000002, 0x80000008, 0x8000001d,
+};
+
+/* More answers than are kept. In a child: where the machine can fault, it will from the first question on. */
+static int ask_faulting(void)
+{
+	static struct cpuid_result expected[ASKED_MAX];
+	const size_t leaves = sizeof(asked_leaves) / sizeof(asked_leaves[0]);
+	unsigned int i, round;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		return 1;
+	for (i = 0; i < ASKED_MAX; i++) {
+		struct cpuid_result *r = &expected[i];
+
+		__cpuid_count(asked_leaves[i % leaves], i / leaves, r->eax, r->ebx, r->ecx, r->edx);
+	}
+	rt.cpuid_faulting = true;
+	for (round = 0; round < 2; round++)
+		for (i = 0; i < ASKED_MAX; i++)
+			if (!same(cpuid_emulate(asked_leaves[i % leaves], i / leaves), expected[i]))
+				return 2;
+	return 0;
+}
+
+TEST(cpuid, with_faulting_answers_are_kept)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(ask_faulting());
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
 }
 
 /* ---- finding and replacing instructions ---- */
