@@ -2,15 +2,17 @@
 /* SGX_IOC_ENCLAVE_ADD_PAGES (A.5). Pages are worked on in groups, between which others get the locks. */
 #include "drv/state.h"
 
+#include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/mman.h>
 
 #include "sys/mem.h"
 #include "uapi/sgx.h"
 
-/* Source pages that lie in the bounce buffer: [start, end) of the program's addresses. */
+/* Source pages [start, end), addresses of the program, that lie in the bounce buffer, or in their frames already. */
 struct source {
 	uint64_t start, end;
+	bool in_place;
 };
 
 static long check_secinfo(const struct sgx_secinfo *s)
@@ -37,6 +39,30 @@ static uint8_t max_prot(uint64_t flags)					/* A-ADD-17 */
 	       (flags & SGX_SECINFO_X ? PROT_EXEC : 0);
 }
 
+/*
+ * A whole group of source pages written straight into its free frames: the kernel takes memory and copies in one go,
+ * without clearing it first, and without a fault for each page. Only where all are absent and the EPC has room, so that
+ * nothing is taken twice or beyond the account; and only through a descriptor that may write. Otherwise: source_page().
+ */
+static void source_in_place(struct drv *d, struct encl *e, int fd, uint64_t first, uint64_t addr, uint64_t size,
+			    struct source *s)
+{
+	struct encl_layout layout;
+	long written;
+
+	for (uint64_t i = first; i < first + size / DRV_PAGE; i++)
+		if (page_state(e, i) != PAGE_ABSENT)
+			return;
+	if (d->config.epc_pages - d->epc_used <= size / DRV_PAGE || vma_hit(d, addr, addr + size))
+		return;
+	encl_layout(&layout, e->size);
+	written = sys_call4(__NR_pwrite64, fd, addr, size, layout.epc + first * DRV_PAGE);
+	if (written == (long)size)
+		*s = (struct source){ addr, addr + size, true };
+	else if (written > 0)
+		epc_punch(epc_addr(e, first), size);
+}
+
 /* Bytes of source page @addr, in the bounce buffer; as many as possible of what follows up to @end come with it. */
 static const uint8_t *source_page(struct drv *d, struct source *s, uint64_t addr, uint64_t end)
 {
@@ -49,7 +75,7 @@ static const uint8_t *source_page(struct drv *d, struct source *s, uint64_t addr
 		if (vma_hit(d, addr, addr + size) || sys_copy_from_user(d->scratch->bounce, addr, size))
 			return NULL;
 	}
-	*s = (struct source){ addr, addr + size };
+	*s = (struct source){ addr, addr + size, false };
 	return d->scratch->bounce;
 }
 
@@ -78,7 +104,7 @@ static long add_page(struct drv *d, struct encl *e, const struct sgx_enclave_add
 	if (page_state(e, i) != PAGE_ABSENT)
 		goto give;
 	ret = -EFAULT;							/* A-ADD-10 */
-	bytes = source_page(d, source, p->src + c, p->src + p->length);
+	bytes = source->in_place ? (const uint8_t *)epc_addr(e, i) : source_page(d, source, p->src + c, p->src + p->length);
 	if (!bytes)
 		goto give;
 	s->secinfo = *secinfo;
@@ -112,22 +138,26 @@ punch:
 }
 
 /* Pages from *c on, up to one bounce buffer full. */
-static long add_group(struct drv *d, struct encl *e, const struct sgx_enclave_add_pages *p,
+static long add_group(struct drv *d, struct encl *e, int fd, const struct sgx_enclave_add_pages *p,
 		      const struct sgx_secinfo *secinfo, uint64_t *c)
 {
 	const uint64_t end = p->length - *c < DRV_BOUNCE * DRV_PAGE ? p->length : *c + DRV_BOUNCE * DRV_PAGE;
-	struct source source = { 0, 0 };
+	const uint64_t first = (p->offset + *c) / DRV_PAGE, behind = (p->offset + end) / DRV_PAGE;
+	struct source source = { 0, 0, false };
 	long ret = 0;
 
+	source_in_place(d, e, fd, first, p->src + *c, end - *c, &source);
 	while (*c < end && !ret) {
 		ret = add_page(d, e, p, secinfo, *c, &source);
 		if (!ret)
 			*c += DRV_PAGE;
 	}
+	if (ret && source.in_place)
+		epc_punch(epc_addr(e, (p->offset + *c) / DRV_PAGE), behind * DRV_PAGE - (p->offset + *c));
 	return ret;
 }
 
-long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
+long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t arg)
 {
 	struct sgx_enclave_add_pages p;
 	struct sgx_secinfo secinfo;
@@ -154,7 +184,7 @@ long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
 		}
 		drv_lock(d, tid);
 		encl_lock(d, e);
-		ret = add_group(d, e, &p, &secinfo, &c);
+		ret = add_group(d, e, fd, &p, &secinfo, &c);
 		encl_unlock(d, e);
 		drv_unlock(d);
 	}

@@ -34,11 +34,11 @@ static bool busy_take(struct encl *e, uint32_t tid)
 	return true;
 }
 
-static long dispatch(struct drv *d, uint32_t tid, struct encl *e, uint32_t cmd, uint64_t arg)
+static long dispatch(struct drv *d, uint32_t tid, struct encl *e, int fd, uint32_t cmd, uint64_t arg)
 {
 	switch (cmd) {
 	case SGX_IOC_ENCLAVE_CREATE:			return ioc_create(d, tid, e, arg);
-	case SGX_IOC_ENCLAVE_ADD_PAGES:			return ioc_add_pages(d, tid, e, arg);
+	case SGX_IOC_ENCLAVE_ADD_PAGES:			return ioc_add_pages(d, tid, e, fd, arg);
 	case SGX_IOC_ENCLAVE_INIT:			return ioc_init(d, tid, e, arg);
 	case SGX_IOC_ENCLAVE_PROVISION:			return ioc_provision(d, tid, e, arg);
 	case SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS:	return ioc_restrict_permissions(d, tid, e, arg);
@@ -66,7 +66,7 @@ long drv_ioctl(struct drv *d, uint32_t tid, int fd, uint32_t cmd, uint64_t arg)
 	if (!e)
 		return ret;
 	if (busy_take(e, tid)) {
-		ret = dispatch(d, tid, e, cmd, arg);
+		ret = dispatch(d, tid, e, fd, cmd, arg);
 		atomic_store(&e->header->busy, 0);
 	} else {
 		ret = -EBUSY;						/* A-ST-1 */

@@ -31,7 +31,8 @@ static bool machine_read(struct machine *m, void *dst, uint64_t addr, uint64_t s
 {
 	if (!in_arena(m->owner, addr, size, exc))
 		return false;
-	memcpy(dst, (const void *)addr, size);
+	if ((uint64_t)dst != addr)		/* EADD of a page whose bytes are in their frame already */
+		memcpy(dst, (const void *)addr, size);
 	return true;
 }
 

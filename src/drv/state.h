@@ -78,8 +78,8 @@ long encls(struct drv *d, struct encl *e, enum sgx_encls leaf, uint64_t rbx, uin
 uint64_t epc_addr(const struct encl *e, uint64_t index);
 uint64_t epc_free(const struct drv *d);
 /*
- * epc_take() - one EPC page for @e, reclaiming if none is free but never page @keep. -ENOMEM; with @interruptible
- * also -ERESTARTSYS. epc_give() returns it and drops the bytes of the page with index @index.
+ * epc_take() - one EPC page for @e, reclaiming if none is free but never page @keep. -ENOMEM if there is nothing that
+ * could be evicted; with @interruptible also -ERESTARTSYS. epc_give() returns it and drops the bytes of the page with index @index.
  */
 long epc_take(struct drv *d, struct encl *e, uint64_t keep, bool interruptible);
 void epc_give(struct drv *d, struct encl *e, uint64_t index);
@@ -100,7 +100,7 @@ void va_slot_give(struct encl *e, uint32_t slot);
 uint64_t va_slot_addr(const struct encl *e, uint32_t slot);
 
 /* reclaim.c */
-bool reclaim_possible(struct drv *d, struct encl *locked);
+bool reclaim_possible(struct drv *d);	/* is there a page that may be evicted in principle? */
 /** reclaim_pass() - evict up to 16 pages, never @keep of @locked, whose header lock is held. False: nothing to evict. */
 bool reclaim_pass(struct drv *d, struct encl *locked, uint64_t keep);
 /** reclaim_unblock() - finish the eviction of a page that stayed BLOCKED. */
@@ -119,7 +119,7 @@ long map_realise(struct drv *d, struct vma *v);		/* placeholder or lost mapping:
 
 /* ioctl.c and ioc_*.c. Context: drv.lock not held; @e pinned and its busy flag ours. */
 long ioc_create(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
-long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t arg);
 long ioc_init(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
 long ioc_provision(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
 long ioc_restrict_permissions(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
