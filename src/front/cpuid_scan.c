@@ -15,18 +15,25 @@
 
 enum stream { STREAM_INVALID, STREAM_MISS, STREAM_HIT };
 
-static enum stream follow(const uint8_t *code, uint64_t at, uint64_t candidate, uint64_t size)
+/*
+ * Where the streams that start at [first, candidate) lead, into stream[0..]. Backwards, so that each position is decoded
+ * once: a stream goes on as the one that starts at its second instruction.
+ */
+static void follow(enum stream *stream, const uint8_t *code, uint64_t first, uint64_t candidate, uint64_t size)
 {
 	struct insn insn;
+	uint64_t at, next;
 
-	while (at < candidate) {
+	for (at = candidate; at-- > first;) {
 		const uint64_t left = size - at;
 
-		if (!insn_decode(code + at, left < INSN_LENGTH_MAX ? (unsigned int)left : INSN_LENGTH_MAX, &insn))
-			return STREAM_INVALID;
-		at += insn.length;
+		if (!insn_decode(code + at, left < INSN_LENGTH_MAX ? (unsigned int)left : INSN_LENGTH_MAX, &insn)) {
+			stream[at - first] = STREAM_INVALID;
+			continue;
+		}
+		next = at + insn.length;
+		stream[at - first] = next == candidate ? STREAM_HIT : next > candidate ? STREAM_MISS : stream[next - first];
 	}
-	return at == candidate ? STREAM_HIT : STREAM_MISS;
 }
 
 static bool followed_by_code(const uint8_t *code, uint64_t at, uint64_t size)
@@ -42,19 +49,19 @@ static bool followed_by_code(const uint8_t *code, uint64_t at, uint64_t size)
 
 static bool starts_instruction(const uint8_t *code, uint64_t candidate, uint64_t size)
 {
-	uint64_t at = candidate > CPUID_SCAN_MARGIN ? candidate - CPUID_SCAN_MARGIN : 0;
-	unsigned int hits = 0, misses = 0, starts = 0;
+	const uint64_t first = candidate > CPUID_SCAN_MARGIN ? candidate - CPUID_SCAN_MARGIN : 0;
+	unsigned int hits = 0, misses = 0, starts;
+	enum stream stream[CPUID_SCAN_MARGIN];
 
 	if (!followed_by_code(code, candidate + 2, size))
 		return false;
+	follow(stream, code, first, candidate, size);
 	/* Close to the beginning: whoever made the range executable starts it with an instruction. */
 	if (candidate < 2 * NEAR)
-		return follow(code, 0, candidate, size) == STREAM_HIT;
-	for (; at < candidate - NEAR; at++, starts++) {
-		enum stream s = follow(code, at, candidate, size);
-
-		hits += s == STREAM_HIT;
-		misses += s == STREAM_MISS;
+		return !candidate || stream[0] == STREAM_HIT;
+	for (starts = 0; first + starts < candidate - NEAR; starts++) {
+		hits += stream[starts] == STREAM_HIT;
+		misses += stream[starts] == STREAM_MISS;
 	}
 	return hits >= HITS_MIN * starts / (CPUID_SCAN_MARGIN - NEAR) && 10 * hits >= 9 * (hits + misses);
 }
