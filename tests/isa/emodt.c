@@ -15,7 +15,9 @@ TEST(emodt, misaligned_secinfo_is_gp)
 {
 	struct fixture *f = prepared(SGX_PT_TRIM);
 
-	f->c.regs.rbx += 32;
+	/* right but for the alignment */
+	memcpy(f->source + 32, &f->secinfo, sizeof(f->secinfo));
+	f->c.regs.rbx = host(f->source + 32);
 	EXPECT_GP_UNCHANGED(f, encls_emodt(&f->m, &f->c));
 }
 
