@@ -90,43 +90,65 @@ static struct encl *find_file(struct drv *d, uint64_t dev, uint64_t ino)
 	return NULL;
 }
 
+static bool refers(const struct encl *e, int fd)
+{
+	struct stat st;
+
+	return !sys_call2(__NR_fstat, fd, &st) && st.st_dev == e->dev && st.st_ino == e->ino;
+}
+
 static void remember_fd(struct encl *e, int fd)
 {
 	int free = -1;
 
-	for (int i = 0; i < ENCL_FDS_MAX; i++) {
+	for (int i = 0; i < ENCL_FDS_MAX; i++)
 		if (e->fds[i] == fd)
 			return;
-		if (e->fds[i] < 0)
+	for (int i = 0; i < ENCL_FDS_MAX && free < 0; i++)
+		if (e->fds[i] < 0 || !refers(e, e->fds[i]))
 			free = i;
-	}
 	if (free < 0)
 		e->fds_overflow = true;
 	else
 		e->fds[free] = fd;
 }
 
+/*
+ * The descriptor may be open for one direction only, and the program may close it under us and open something else:
+ * a descriptor of our own is looked at, and mapped. Without /proc the program's has to do.
+ */
 static long map_header(struct drv *d, struct encl *e, int fd)
 {
+	const long own = drv_reopen(fd, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	const int file = sys_is_error(own) ? fd : (int)own;
 	const uint64_t at = arena_take(d, DRV_PAGE);
-	int writable;
-	long ret;
+	long ret = -ENOMEM;
+	struct stat st;
 
 	if (!at)
-		return -ENOMEM;
-	/* The descriptor may be open for one direction only. */
-	writable = (int)drv_reopen(fd, O_RDWR | O_CLOEXEC);
+		goto close;
+	ret = -EBADF;
+	if (drv_fd_kind(d, file) != KIND_ENCLAVE || sys_call2(__NR_fstat, file, &st))
+		goto give;
 	ret = sys_call6(__NR_mmap, (long)at, (long)DRV_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
-			writable < 0 ? fd : writable, 0);
-	if (writable >= 0)
-		sys_call1(__NR_close, writable);
+			file, 0);
 	if ((uint64_t)ret != at) {
-		arena_give(d, at);
-		return -ENOMEM;
+		ret = -ENOMEM;
+		goto give;
 	}
 	sys_call3(__NR_madvise, at, DRV_PAGE, MADV_DONTDUMP);
 	e->header = (struct encl_header *)at;
-	return 0;
+	e->dev = st.st_dev;
+	e->ino = st.st_ino;
+	e->file_size = (uint64_t)st.st_size;
+	ret = 0;
+	goto close;
+give:
+	arena_give(d, at);
+close:
+	if (!sys_is_error(own))
+		sys_call1(__NR_close, own);
+	return ret;
 }
 
 struct encl *encl_attach(struct drv *d, int fd, long *error)
@@ -159,8 +181,6 @@ struct encl *encl_attach(struct drv *d, int fd, long *error)
 	if (*error)
 		return NULL;
 	e->used = true;
-	e->dev = st.st_dev;
-	e->ino = st.st_ino;
 	for (int k = 0; k < ENCL_FDS_MAX; k++)
 		e->fds[k] = -1;
 	remember_fd(e, fd);
@@ -193,7 +213,11 @@ long encl_see(struct drv *d, struct encl *e, uint64_t elrange_size)
 	uint64_t area, donor, pte, epc_size;
 	long ret;
 
+	if (elrange_size < 2 * DRV_PAGE || (elrange_size & (elrange_size - 1)) || elrange_size > e->file_size)
+		return -ENOMEM;
 	encl_layout(&l, elrange_size);
+	if (l.total > e->file_size)
+		return -ENOMEM;
 	epc_size = l.npages * DRV_PAGE;
 	e->area_size = l.total + epc_size + ((l.npages + DRV_PAGE - 1) & SGX_PAGE_MASK);
 	area = arena_take(d, e->area_size);
@@ -240,13 +264,6 @@ void encl_unsee(struct drv *d, struct encl *e)
 	arena_give(d, e->area);
 	e->npages = e->size = e->base = e->area = 0;
 	memset(&e->section, 0, sizeof(e->section));
-}
-
-static bool refers(const struct encl *e, int fd)
-{
-	struct stat st;
-
-	return !sys_call2(__NR_fstat, fd, &st) && st.st_dev == e->dev && st.st_ino == e->ino;
 }
 
 void encl_put(struct drv *d, struct encl *e)

@@ -97,7 +97,7 @@ struct encl {
 	uint8_t *pte;			/* per page of ELRANGE; private */
 	uint64_t donor;			/* PROT_NONE mapping of ELRANGE's EPC pages, to clone mappings from without an fd */
 	uint64_t base, size, npages;	/* npages is 0 until CREATE was seen */
-	uint64_t dev, ino;
+	uint64_t dev, ino, file_size;
 	/* -- */
 	uint64_t area, area_size;	/* address space of everything but the header */
 	uint64_t counted;		/* our share of drv.epc_used */
@@ -110,7 +110,7 @@ struct encl {
 
 /* All of these: Context: drv.lock held. */
 
-/** encl_attach() - the enclave of the open file @fd, which drv_fd_kind() has called one. NULL and *error: -ENOMEM. */
+/** encl_attach() - the enclave of the open file @fd, which drv_fd_kind() has called one. NULL and *error: -ENOMEM, -EBADF. */
 struct encl *encl_attach(struct drv *d, int fd, long *error);
 /** encl_put() - detach @e if neither a mapping nor a descriptor that we know refers to it. */
 void encl_put(struct drv *d, struct encl *e);

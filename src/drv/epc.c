@@ -38,12 +38,16 @@ uint64_t epc_free(const struct drv *d)
 long epc_take(struct drv *d, struct encl *e, uint64_t keep, bool interruptible)
 {
 	while (!epc_free(d)) {
-		if (!reclaim_possible(d, e))
+		if (!reclaim_possible(d))
 			return -ENOMEM;				/* A-EPC-4 */
 		if (interruptible && drv_signal_pending(d))
 			return -DRV_ERESTARTSYS;
+		/*
+		 * Pages exist that Linux would evict, but can't be from here: other processes have them mapped, or a
+		 * thread does not leave. Rather than fail where Linux does not, the account is exceeded.
+		 */
 		if (!reclaim_pass(d, e, keep))
-			return -ENOMEM;
+			break;
 	}
 	e->header->resident++;
 	e->counted++;

@@ -2,6 +2,8 @@
 /* SGX_IOC_ENCLAVE_ADD_PAGES (A.5). Pages are worked on in groups, between which others get the locks. */
 #include "drv/state.h"
 
+#include <asm/fcntl.h>
+#include <asm/stat.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/mman.h>
@@ -42,7 +44,7 @@ static uint8_t max_prot(uint64_t flags)					/* A-ADD-17 */
 /*
  * A whole group of source pages written straight into its free frames: the kernel takes memory and copies in one go,
  * without clearing it first, and without a fault for each page. Only where all are absent and the EPC has room, so that
- * nothing is taken twice or beyond the account; and only through a descriptor that may write. Otherwise: source_page().
+ * nothing is taken twice or beyond the account. Otherwise: source_page().
  */
 static void source_in_place(struct drv *d, struct encl *e, int fd, uint64_t first, uint64_t addr, uint64_t size,
 			    struct source *s)
@@ -53,7 +55,7 @@ static void source_in_place(struct drv *d, struct encl *e, int fd, uint64_t firs
 	for (uint64_t i = first; i < first + size / DRV_PAGE; i++)
 		if (page_state(e, i) != PAGE_ABSENT)
 			return;
-	if (d->config.epc_pages - d->epc_used <= size / DRV_PAGE || vma_hit(d, addr, addr + size))
+	if (fd < 0 || epc_free(d) <= size / DRV_PAGE || vma_hit(d, addr, addr + size))
 		return;
 	encl_layout(&layout, e->size);
 	written = sys_call4(__NR_pwrite64, fd, addr, size, layout.epc + first * DRV_PAGE);
@@ -104,7 +106,8 @@ static long add_page(struct drv *d, struct encl *e, const struct sgx_enclave_add
 	if (page_state(e, i) != PAGE_ABSENT)
 		goto give;
 	ret = -EFAULT;							/* A-ADD-10 */
-	bytes = source->in_place ? (const uint8_t *)epc_addr(e, i) : source_page(d, source, p->src + c, p->src + p->length);
+	bytes = source->in_place ? (const uint8_t *)epc_addr(e, i) :
+		source_page(d, source, p->src + c, p->src + p->length);
 	if (!bytes)
 		goto give;
 	s->secinfo = *secinfo;
@@ -157,6 +160,20 @@ static long add_group(struct drv *d, struct encl *e, int fd, const struct sgx_en
 	return ret;
 }
 
+/* The program may close its descriptor meanwhile and open another file under the number: nothing is written to that. */
+static int own_descriptor(const struct encl *e, int fd)
+{
+	const long own = drv_reopen(fd, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (sys_is_error(own))
+		return -1;
+	if (!sys_call2(__NR_fstat, own, &st) && st.st_dev == e->dev && st.st_ino == e->ino)
+		return (int)own;
+	sys_call1(__NR_close, own);
+	return -1;
+}
+
 long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t arg)
 {
 	struct sgx_enclave_add_pages p;
@@ -177,6 +194,7 @@ long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t
 	ret = check_secinfo(&secinfo);
 	if (ret)
 		return ret;						/* A-ADD-6 */
+	fd = p.length >= DRV_BOUNCE * DRV_PAGE ? own_descriptor(e, fd) : -1;
 	while (c < p.length && !ret) {
 		if (drv_signal_pending(d)) {
 			ret = c ? 0 : -DRV_ERESTARTSYS;			/* A-ADD-7 */
@@ -188,6 +206,8 @@ long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t
 		encl_unlock(d, e);
 		drv_unlock(d);
 	}
+	if (fd >= 0)
+		sys_call1(__NR_close, fd);
 	if (ret == -DRV_ERESTARTSYS && c)
 		ret = 0;						/* A-ADD-15 */
 	p.count = c;

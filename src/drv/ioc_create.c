@@ -53,7 +53,7 @@ static long create(struct drv *d, struct encl *e)
 
 	if (!size || (size & (size - 1)))
 		return -EINVAL;						/* A-CRE-5 */
-	if (!epc_free(d) && !reclaim_possible(d, e))
+	if (!epc_free(d) && !reclaim_possible(d))
 		return -ENOMEM;						/* A-CRE-6 */
 	if (size > BACKING_MAX - DRV_PAGE || size + DRV_PAGE > BACKING_MAX - (size + DRV_PAGE) / 32)
 		return -EINVAL;						/* A-CRE-7 */

@@ -185,7 +185,7 @@ static uint32_t reclaim_enclave(struct drv *d, struct encl *e, bool locked, uint
 	return freed;
 }
 
-bool reclaim_possible(struct drv *d, struct encl *locked)
+bool reclaim_possible(struct drv *d)
 {
 	for (uint32_t k = 0; k < d->encl_count; k++) {
 		const struct encl *e = &d->encls[k];
@@ -193,7 +193,6 @@ bool reclaim_possible(struct drv *d, struct encl *locked)
 		if (e->used && e->npages && e->header->children)
 			return true;
 	}
-	(void)locked;
 	return false;
 }
 

@@ -79,7 +79,7 @@ uint64_t epc_addr(const struct encl *e, uint64_t index);
 uint64_t epc_free(const struct drv *d);
 /*
  * epc_take() - one EPC page for @e, reclaiming if none is free but never page @keep. -ENOMEM if there is nothing that
- * could be evicted; with @interruptible also -ERESTARTSYS. epc_give() returns it and drops the bytes of the page with index @index.
+ * could be evicted; with @interruptible also -ERESTARTSYS. epc_give() returns it and drops the bytes of page @index.
  */
 long epc_take(struct drv *d, struct encl *e, uint64_t keep, bool interruptible);
 void epc_give(struct drv *d, struct encl *e, uint64_t index);

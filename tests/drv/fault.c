@@ -159,17 +159,18 @@ TEST(drv_fault, absent_page_is_augmented_whoever_touches_it)
 	done();
 }
 
-/* Proves: A-FLT-10 */
+/* Proves: A-FLT-10, A-EPC-4 */
 TEST(drv_fault, augment_without_any_epc_is_sigbus_and_leaves_nothing)
 {
-	struct encl *e;
-
-	ready(RWX);
-	e = encl_of(v, fd);
-	v->d->config.epc_pages = v->d->epc_used;
-	e->header->crowded = 1;				/* nothing may be reclaimed */
+	v = env_new(2);		/* VA and SECS */
+	fd = (int)drv_open(v->d, O_RDWR);
+	base = reserve(16 * PAGE);
+	EXPECT_EQ(create(v, fd, base, 16 * PAGE), 0);
+	EXPECT_EQ(init(v, fd), 0);
+	EXPECT_EQ(map(v, fd, base, 16 * PAGE, RWX), base);
 	EXPECT_EQ(touch(v, base + 9 * PAGE, 0, &exc), DRV_FAULT_BUS);
-	EXPECT_EQ(page_state(e, 9), PAGE_ABSENT);
+	EXPECT_EQ(exc.error_code, 0x4);
+	EXPECT_EQ(page_state(encl_of(v, fd), 9), PAGE_ABSENT);
 	v->d->config.epc_pages++;
 	EXPECT_EQ(touch(v, base + 9 * PAGE, 0, &exc), DRV_FAULT_RETRY);
 	done();
