@@ -125,32 +125,37 @@ static bool mapping_find(uint64_t addr, struct mapping *m)
 	return found;
 }
 
-/*
- * One byte is written, so that code running here sees the old instruction or the new. Shared mappings are left alone:
- * they are the file.
- */
-static void patch_site(uint64_t addr, const struct mapping *m)
+/* Room in the table? Shared mappings are left alone: they are the file. */
+static bool site_wanted(uint64_t addr, const struct mapping *m)
 {
 	static _Atomic bool said;
-	const uint64_t page = addr & ~(PAGE - 1);
 
 	if (m->shared || !(m->prot & PROT_EXEC))
-		return;
-	if (!site_add(addr)) {
-		if (!atomic_exchange(&said, true))
-			sys_print(2, "softsgx: more than %u CPUID instructions: the others show the machine's CPUID\n",
-				  SITES_MAX);
-		return;
-	}
-	if (!(m->prot & PROT_WRITE) &&
-	    sys_is_error(sys_call3(__NR_mprotect, page, PAGE, m->prot | PROT_READ | PROT_WRITE))) {
+		return false;
+	if (site_add(addr))
+		return true;
+	if (!atomic_exchange(&said, true))
+		sys_print(2, "softsgx: more than %u CPUID instructions: the others show the machine's CPUID\n", SITES_MAX);
+	return false;
+}
+
+/* One page at a time is writable: a change of protection costs more than all else. 0 closes the last. */
+static bool page_open(uint64_t *open, uint64_t page, const struct mapping *m)
+{
+	if (*open == page || m->prot & PROT_WRITE)
+		return true;
+	if (*open)
+		sys_call3(__NR_mprotect, *open, PAGE, m->prot);
+	*open = 0;
+	if (!page)
+		return true;
+	if (sys_is_error(sys_call3(__NR_mprotect, page, PAGE, m->prot | PROT_READ | PROT_WRITE))) {
 		if (rt.config.flags & RT_FLAG_VERBOSE)
-			sys_print(2, "softsgx: the CPUID instruction at 0x%lx can't be replaced\n", addr);
-		return;
+			sys_print(2, "softsgx: CPUID instructions in the page 0x%lx can't be replaced\n", page);
+		return false;
 	}
-	*(volatile uint8_t *)(uintptr_t)addr = 0xcc;
-	if (!(m->prot & PROT_WRITE))
-		sys_call3(__NR_mprotect, page, PAGE, m->prot);
+	*open = page;
+	return true;
 }
 
 /* Pages that cannot be read (beyond the end of a file) become zeros. False if that is all of them. */
@@ -184,7 +189,7 @@ static void patch_chunk(uint64_t start, uint64_t end, uint64_t from, uint64_t to
 	uint16_t found[SITES_PER_CHUNK];
 	struct mapping m = { 0 };
 	uint32_t count = 0, i;
-	uint64_t at;
+	uint64_t at, open = 0;
 
 	if (!read_code(code, low, high))
 		return;
@@ -196,10 +201,16 @@ static void patch_chunk(uint64_t start, uint64_t end, uint64_t from, uint64_t to
 	for (i = 0; i < count; i++) {
 		const uint64_t addr = low + found[i];
 
-		if ((addr < m.start || addr >= m.end) && !mapping_find(addr, &m))
-			continue;
-		patch_site(addr, &m);
+		if (addr < m.start || addr >= m.end) {
+			page_open(&open, 0, &m);
+			if (!mapping_find(addr, &m))
+				continue;
+		}
+		/* One byte is written, so that code running here sees the old instruction or the new. */
+		if (site_wanted(addr, &m) && page_open(&open, addr & ~(PAGE - 1), &m))
+			*(volatile uint8_t *)(uintptr_t)addr = 0xcc;
 	}
+	page_open(&open, 0, &m);
 }
 
 void cpuid_patch_range(uint64_t start, uint64_t end)
