@@ -343,6 +343,62 @@ TEST(drv_add, failures_keep_what_was_done)
 	done();
 }
 
+/* Proves: A-ADD-9, A-ADD-10, A-ADD-13, A-DEV-3 */
+TEST(drv_add, large_calls_stop_at_the_right_page)
+{
+	static const int modes[] = { O_RDWR, O_RDONLY, O_WRONLY };
+	uint8_t *src = mmap(NULL, 256 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct sgx_secinfo secinfo = { .flags = REG(SI_RW) };
+	struct sgx_enclave_add_pages p = { .src = (uint64_t)src, .secinfo = (uint64_t)&secinfo };
+	unsigned fds;
+
+	for (uint64_t i = 0; i < 256; i++)
+		memset(src + i * PAGE, (int)i, PAGE);
+	for (int k = 0; k < 3; k++) {
+		const uint8_t *mem;
+
+		v = env_new(512);
+		fd = (int)drv_open(v->d, modes[k]);
+		fds = open_fds();
+		base = reserve(256 * PAGE);
+		EXPECT_EQ(create(v, fd, base, 256 * PAGE), 0);
+		mem = encl_of(v, fd)->section.mem;
+		mprotect(src + 100 * PAGE, PAGE, PROT_NONE);
+		p.offset = 0;
+		p.length = 128 * PAGE;
+		EXPECT_EQ(add_raw(&p), -EFAULT);
+		EXPECT_EQ(p.count, 100 * PAGE);
+		EXPECT_EQ(v->d->epc_used, 102);
+		EXPECT_EQ(mem[101 * PAGE], 0);			/* nothing of what lay behind it */
+		mprotect(src + 100 * PAGE, PAGE, RW);
+		p.offset = 100 * PAGE;
+		EXPECT_EQ(add_raw(&p), 0);
+		p.offset = 228 * PAGE;
+		p.length = 28 * PAGE;
+		EXPECT_EQ(add_raw(&p), 0);
+		for (uint64_t i = 0; i < 256; i++)
+			EXPECT_EQ(mem[i * PAGE + 9], (i < 100 ? i : i < 228 ? i - 100 : i - 228) & 0xff);
+		EXPECT_EQ(open_fds(), fds);
+		munmap((void *)base, 256 * PAGE);
+		base = reserve(64 * PAGE);
+		done();
+	}
+	v = env_new(512);
+	fd = (int)drv_open(v->d, O_RDWR);
+	base = reserve(256 * PAGE);
+	EXPECT_EQ(create(v, fd, base, 256 * PAGE), 0);
+	EXPECT_EQ(add(v, fd, 30 * PAGE, 1, REG(SI_RW), NULL), 0);
+	p.offset = 0;
+	p.length = 128 * PAGE;
+	EXPECT_EQ(add_raw(&p), -EBUSY);
+	EXPECT_EQ(p.count, 30 * PAGE);
+	EXPECT_EQ(encl_of(v, fd)->section.mem[30 * PAGE], 0x5a);
+	munmap((void *)base, 256 * PAGE);
+	munmap(src, 256 * PAGE);
+	base = reserve(64 * PAGE);
+	done();
+}
+
 /* Proves: A-ADD-13 */
 TEST(drv_add, failing_write_back_is_efault)
 {

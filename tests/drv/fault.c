@@ -153,7 +153,7 @@ TEST(drv_fault, absent_page_is_augmented_whoever_touches_it)
 	EXPECT_EQ(drv_fault(v->d, v->tid, base + 9 * PAGE, 0, false, &exc), DRV_FAULT_SEGV);
 	EXPECT_EQ(exc.error_code, 0x8005);
 	eaccept(encl_of(v, fd), 9);
-	drv_refresh(v->d, v->tid, base + 9 * PAGE);
+	EXPECT_EQ(touch(v, base + 9 * PAGE, X86_PFEC_W, &exc), DRV_FAULT_RETRY);
 	EXPECT_TRUE(writable(base + 9 * PAGE));
 	EXPECT_EQ(*(volatile uint64_t *)(base + 9 * PAGE), 0);
 	done();
