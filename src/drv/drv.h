@@ -114,7 +114,5 @@ uint64_t encl_size(const struct encl *e);
 struct epc_section *encl_section(struct encl *e);
 /* For patching code: the EPCM says execute and not write at this page now (encl_header.lock not needed). */
 bool encl_page_is_code(struct encl *e, uint64_t addr);
-/* Install what the EPCM and the VMA allow on the page at once if it is resident (after EACCEPT, EMODPE widen rights). */
-void drv_refresh(struct drv *d, uint32_t tid, uint64_t addr);
 
 #endif

@@ -106,21 +106,3 @@ enum drv_fault_result drv_fault(struct drv *d, uint32_t tid, uint64_t addr, uint
 	drv_unlock(d);
 	return result;
 }
-
-void drv_refresh(struct drv *d, uint32_t tid, uint64_t addr)
-{
-	struct vma *v;
-
-	drv_lock(d, tid);
-	v = vma_at(d, addr);
-	if (v && encl_covers(v->encl, addr)) {
-		struct encl *e = v->encl;
-		const uint64_t i = (addr - e->base) / DRV_PAGE;
-
-		encl_lock(d, e);
-		if (v->prot && page_state(e, i) == PAGE_RESIDENT && !(v->prot & ~e->recs[i].max_prot))
-			pte_install(d, e, i);
-		encl_unlock(d, e);
-	}
-	drv_unlock(d);
-}

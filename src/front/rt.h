@@ -118,7 +118,7 @@ void signals_set_action(int sig, const struct ksigaction *act);
 uint64_t signals_ignored(void);
 uint64_t signals_discarded(void);
 void signals_pending(struct thread *t, struct kucontext *uc);
-void signals_kick(uint32_t tid);
+bool signals_kick(uint32_t tid);
 /* Deliver @sig to the program as the kernel would: @uc is the interrupted host state and becomes the handler's start. */
 void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc);
 

@@ -206,11 +206,24 @@ void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, str
 	uc->sigmask = mask & ~PLATFORM_SIGNALS;
 }
 
+/* What an interrupt that nobody sees does to a thread inside: out and in again. */
+static void bounce(struct thread *t, struct kucontext *uc)
+{
+	if (!t->in_enclave)
+		return;
+	engine_async(&rt.engine, t, uc);
+	engine_resume(&rt.engine, t, uc);
+}
+
 /** signals_pending() - deliver what was held back and may come now; @uc is host or enclave state. */
 void signals_pending(struct thread *t, struct kucontext *uc)
 {
 	uint64_t ready;
 
+	if (t->kicked) {
+		t->kicked = false;
+		bounce(t, uc);
+	}
 	while ((ready = t->pending & ~t->vmask)) {
 		int sig = __builtin_ctzll(ready) + 1;
 
@@ -232,7 +245,9 @@ static void hold(struct thread *t, int sig, const struct ksiginfo *info)
 /* A signal while the runtime's own code was running on this thread: a copy that met bad memory, or one to hold back. */
 static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kucontext *uc)
 {
-	if (info->code <= 0) {
+	if (sig == KSIG_SYS && info->code == KICK_CODE) {
+		t->kicked = true;
+	} else if (info->code <= 0) {
 		hold(t, sig, info);
 	} else if (uc->mc.rip == (uintptr_t)rt_copy_insn && (sig == KSIG_SEGV || sig == KSIG_BUS)) {
 		uc->mc.rip = (uintptr_t)rt_copy_done;
@@ -273,10 +288,7 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 		return;
 	}
 	if (sig == KSIG_SYS && info->code == KICK_CODE) {
-		if (t->in_enclave) {
-			engine_async(&rt.engine, t, uc);
-			engine_resume(&rt.engine, t, uc);
-		}
+		bounce(t, uc);
 		return;
 	}
 	if (platform && (t->vmask & KSIG_BIT(sig))) {
@@ -340,10 +352,10 @@ void rt_sigreturn(struct kucontext *uc)
 	t->depth--;
 }
 
-/** signals_kick() - make thread @tid of this process leave its enclave for an instant. */
-void signals_kick(uint32_t tid)
+/** signals_kick() - make thread @tid of this process leave its enclave for an instant; false if it does not live. */
+bool signals_kick(uint32_t tid)
 {
 	struct ksiginfo info = { .signo = KSIG_SYS, .code = KICK_CODE };
 
-	sys_call4(297 /* rt_tgsigqueueinfo */, sys_call0(NR_GETPID), tid, KSIG_SYS, &info);
+	return !sys_call4(297 /* rt_tgsigqueueinfo */, sys_call0(NR_GETPID), tid, KSIG_SYS, &info);
 }

@@ -134,7 +134,8 @@ void threads_kick(const struct encl *encl, const struct thread *self)
 			before = atomic_load(owner);
 			if ((uint32_t)before != t->tid)
 				continue;
-			signals_kick((uint32_t)t->tid);
+			if (!signals_kick((uint32_t)t->tid))
+				continue;
 			while (t->in_enclave && atomic_load(owner) == before)
 				sys_call0(NR_SCHED_YIELD);
 		}

@@ -179,7 +179,7 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 	struct cpu *c = cpu_load(t, uc);
 	uint32_t leaf = (uint32_t)c->regs.rax;
 	bool inside = c->enclave_mode;
-	uint64_t addr, generation;
+	uint64_t generation;
 
 	c->insn_size = (uint8_t)size;
 	*bus = false;
@@ -188,14 +188,13 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		return false;
 	}
 	for (;;) {
-		addr = leaf == EENTER || leaf == ERESUME ? c->regs.rbx : c->regs.rcx;
-		generation = inside ? 0 : generation_of(e, addr);
+		generation = inside ? 0 : generation_of(e, c->regs.rbx);
 		if (isa_enclu(e->machine, c) == LEAF_DONE)
 			break;
 		*exc = c->exc;
 		if (exc->vector != X86_PF || (exc->error_code & X86_PFEC_SGX) || inside)
 			return false;
-		switch (drv_fault(e->drv, c->tid, exc->addr, exc->error_code, false, exc)) {
+		switch (drv_fault(e->drv, c->tid, exc->addr, exc->error_code | DRV_FAULT_WALK, false, exc)) {
 		case DRV_FAULT_RETRY:
 			continue;
 		case DRV_FAULT_BUS:
@@ -218,8 +217,6 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		thread_left(t, uc);
 	} else {
 		regs_to_uc(&uc->mc, &c->regs);
-		if (leaf == EACCEPT || leaf == EMODPE || leaf == EACCEPTCOPY)
-			drv_refresh(e->drv, c->tid, addr);
 	}
 	return true;
 }
@@ -331,7 +328,8 @@ static enum engine_result page_fault_inside(struct engine *e, struct thread *t, 
 	enum drv_fault_result result;
 
 	aex(e, t, uc, &seen);
-	result = drv_fault(e->drv, (uint32_t)t->tid, fault->addr, fault->error_code, in_elrange && !operand, &exc);
+	result = drv_fault(e->drv, (uint32_t)t->tid, fault->addr,
+			   fault->error_code | (operand ? DRV_FAULT_WALK : 0), in_elrange, &exc);
 	if (result == DRV_FAULT_RETRY) {
 		engine_resume(e, t, uc);
 		return ENGINE_RETURN;

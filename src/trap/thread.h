@@ -58,6 +58,7 @@ struct thread {
 	uint32_t index;			/* slot number */
 	uint64_t aep_plain;		/* an AEP known to be a bare ENCLU, so that resuming may be fused */
 	bool     sud_on;
+	bool     kicked;		/* a kick came while depth > 0 */
 	uint64_t vmask;			/* virtual mask: platform signals that the program has blocked */
 	uint64_t blocked;		/* the mask underneath, while a system call of the program is answered */
 	uint64_t pending;		/* platform signals that arrived while blocked or while depth > 0 */
