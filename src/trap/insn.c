@@ -366,6 +366,7 @@ static bool take_instruction(struct cursor *c, struct insn *insn)
 
 	if (c->short_of_bytes)
 		return false;
+	insn->opcode_at = (uint8_t)(c->at - 1);
 	switch (byte) {
 	case 0xc5:
 		insn->encoding = INSN_VEX;

@@ -40,6 +40,7 @@ struct insn {
 	uint8_t prefixes;	/* enum insn_prefix; of F2 and F3 the last one counts */
 	uint8_t rex;		/* 40h..4Fh, or 0 */
 	uint8_t encoding;	/* enum insn_encoding */
+	uint8_t opcode_at;	/* offset of the byte behind prefixes and REX: opcode, escape, or VEX and the like */
 	uint8_t map;		/* 0 one byte, 1 0F, 2 0F38, 3 0F3A; as encoded for VEX, EVEX, XOP */
 	uint8_t opcode;
 	uint8_t modrm_at;	/* offset of the ModRM byte, or 0 */
