@@ -2,7 +2,10 @@
 /* Devices and the ioctls that build an enclave: A-DEV, A-ST, A-CRE, A-ADD, A-INI, A-PRV, A-EPC accounting. */
 #include "drv/fixture.h"
 
+#include <openssl/sha.h>
 #include <sys/stat.h>
+
+#include "crypto/crypto.h"
 
 #define BAD	((void *)8)	/* no such address */
 
@@ -502,6 +505,43 @@ TEST(drv_add, one_call_or_many_measure_the_same)
 	EXPECT_MEMEQ(state[0], state[1], 32);
 }
 
+/* Proves: A-ADD-12, A-ADD-14 */
+TEST(drv_add, measurement_is_eadd_and_sixteen_eextends_a_page)
+{
+	static uint8_t stream[64 + 2 * (64 + 16 * 320)], data[2 * PAGE] __attribute__((aligned(4096)));
+	struct sgx_secinfo secinfo = { .flags = REG(SI_RW) };
+	struct sgx_enclave_add_pages p = {
+		.src = (uint64_t)data, .offset = 5 * PAGE, .length = 2 * PAGE, .secinfo = (uint64_t)&secinfo, .flags = 1,
+	};
+	const struct secs *secs;
+	uint8_t want[32], got[32], *at = stream;
+
+	for (unsigned i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 31 + i / 256);
+	created(16);
+	EXPECT_EQ(add_raw(&p), 0);
+	memcpy(at, "ECREATE\0", 8);
+	memcpy(at + 8, &(uint32_t){ 1 }, 4);
+	memcpy(at + 12, &(uint64_t){ 64 * PAGE }, 8);
+	at += 64;
+	for (uint64_t page = 0; page < 2; page++) {
+		memcpy(at, "EADD\0\0\0\0", 8);
+		memcpy(at + 8, &(uint64_t){ (5 + page) * PAGE }, 8);
+		memcpy(at + 16, &secinfo, 48);
+		at += 64;
+		for (uint64_t k = 0; k < PAGE; k += 256, at += 320) {
+			memcpy(at, "EEXTEND\0", 8);
+			memcpy(at + 8, &(uint64_t){ (5 + page) * PAGE + k }, 8);
+			memcpy(at + 64, data + page * PAGE + k, 256);
+		}
+	}
+	secs = (const struct secs *)(encl_of(v, fd)->section.mem + 64 * PAGE);
+	sha256_state_final(got, secs->measure_state, secs->measure_blocks);
+	SHA256(stream, sizeof(stream), want);
+	EXPECT_MEMEQ(got, want, 32);
+	done();
+}
+
 /* Proves: A-ADD-17 */
 TEST(drv_add, maximum_protection_is_recorded)
 {
@@ -592,6 +632,35 @@ TEST(drv_init_ioctl, any_signer_is_accepted_and_is_mrsigner)
 	secs = (const struct secs *)(encl_of(v, fd)->section.mem + 64 * PAGE);
 	EXPECT_MEMEQ(secs->mrsigner, v->d->machine.sglepubkeyhash, 32);
 	EXPECT_MEMEQ(secs->mrenclave, s.enclavehash, 32);
+	done();
+}
+
+static int events;
+
+static bool event_pending(struct machine *m)
+{
+	(void)m;
+	return events && events--;
+}
+
+/* Proves: A-INI-7 */
+TEST(drv_init_ioctl, unmasked_events_are_retried_for_a_while)
+{
+	struct machine_ops ops;
+
+	created(16);
+	ops = *v->d->machine.ops;
+	ops.event_pending = event_pending;
+	v->d->machine.ops = &ops;
+	events = 1000000;
+	v->signal_after = 1;
+	EXPECT_EQ(init(v, fd), -ERESTARTSYS);		/* in the second pause */
+	EXPECT_EQ(1000000 - events, 2 * 20);
+	v->signal_after = -1;
+	EXPECT_EQ(init(v, fd), -EPERM);
+	EXPECT_EQ(1000000 - events, 2 * 20 + 50 * 20);
+	events = 25;
+	EXPECT_EQ(init(v, fd), 0);
 	done();
 }
 

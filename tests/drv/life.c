@@ -50,7 +50,7 @@ static int verdict(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Proves: A-LIF-1 */
+/* Proves: A-LIF-1, A-LIF-5 */
 TEST(drv_life, descriptor_or_mapping_keeps_the_enclave)
 {
 	ready();

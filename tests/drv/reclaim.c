@@ -150,9 +150,10 @@ TEST(drv_reclaim, failed_reload_loses_the_page)
 	done();
 }
 
-/* Proves: A-EPC-7 */
+/* Proves: A-EPC-7, A-MOD-4 */
 TEST(drv_reclaim, threads_inside_are_kicked_and_may_delay_it)
 {
+	struct sgx_enclave_modify_types m = { .length = PAGE, .page_type = SGX_PT_TRIM };
 	struct encl *e;
 	uint64_t used, i;
 
@@ -171,6 +172,9 @@ TEST(drv_reclaim, threads_inside_are_kicked_and_may_delay_it)
 	for (i = 0; i < 20 && !e->section.epcm[i].blocked; i++)
 		;
 	EXPECT_TRUE(i < 20);			/* victims stay blocked */
+	m.offset = i * PAGE;
+	EXPECT_EQ(ioc(v, fd, SGX_IOC_ENCLAVE_MODIFY_TYPES, &m), -EAGAIN);
+	EXPECT_EQ(m.count, 0);
 	v->kick_leaves = true;
 	atomic_store(&e->section.epcm[0].tcs_word, 0);
 	EXPECT_EQ(*access_page(i, false), 0x5a5a5a5a5a5a5a5a);
