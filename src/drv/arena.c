@@ -33,6 +33,7 @@ long arena_init(struct drv *d)
 		return ret;
 	if ((uint64_t)ret != base)	/* a kernel before 4.17, which takes the flag for a hint */
 		return -EEXIST;
+	sys_call3(__NR_madvise, base, total, MADV_DONTDUMP);
 	d->scratch = (struct scratch *)base;
 	d->encls = (struct encl *)(base + scratch);
 	d->regions = (struct region *)(base + scratch + encls);

@@ -136,7 +136,9 @@ static long map_header(struct drv *d, struct encl *e, int fd)
 		ret = -ENOMEM;
 		goto give;
 	}
+	/* What is cloned from this inherits both: a core dump is spared it, and mlockall() does not fill sparse files. */
 	sys_call3(__NR_madvise, at, DRV_PAGE, MADV_DONTDUMP);
+	sys_call2(__NR_munlock, at, DRV_PAGE);
 	e->header = (struct encl_header *)at;
 	e->dev = st.st_dev;
 	e->ino = st.st_ino;
@@ -206,6 +208,18 @@ static long clone_mapping(uint64_t from, uint64_t to, uint64_t size)
 	return sys_is_error(ret) ? ret : 0;
 }
 
+static long map_ptes(uint64_t at, uint64_t size)
+{
+	long ret = sys_call6(__NR_mmap, (long)at, (long)size, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (sys_is_error(ret))
+		return ret;
+	sys_call2(__NR_munlock, at, size);
+	sys_call3(__NR_madvise, at, size, MADV_DONTDUMP);
+	return sys_call3(__NR_mprotect, at, size, PROT_READ | PROT_WRITE);
+}
+
 long encl_see(struct drv *d, struct encl *e, uint64_t elrange_size)
 {
 	struct encl_header *h = e->header;
@@ -231,9 +245,8 @@ long encl_see(struct drv *d, struct encl *e, uint64_t elrange_size)
 	if (!ret)
 		ret = sys_call3(__NR_mprotect, donor, epc_size, PROT_NONE);
 	if (!ret)
-		ret = sys_call6(__NR_mmap, (long)pte, (long)l.npages, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-	if (sys_is_error(ret)) {
+		ret = map_ptes(pte, l.npages);
+	if (ret) {
 		arena_give(d, area);
 		return -ENOMEM;
 	}

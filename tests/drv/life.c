@@ -299,3 +299,24 @@ TEST(drv_life, threads_fault_and_map_at_the_same_time)
 	EXPECT_EQ(v->d->epc_used, encl_of(v, fd)->header->resident);
 	done();
 }
+
+/* Proves: A-MAP-8 */
+TEST(drv_life, locked_memory_does_not_fill_the_file)
+{
+	struct encl *e;
+	unsigned char in_core[16];
+
+	v = env_new(64);
+	if (mlockall(MCL_FUTURE))
+		SKIP("RLIMIT_MEMLOCK is too small");
+	fd = (int)drv_open(v->d, O_RDWR);
+	base = reserve(16 * PAGE);
+	EXPECT_EQ(create(v, fd, base, 1ull << 30), -EIO);	/* base is not aligned: mapped, and unmapped again */
+	EXPECT_EQ(create(v, fd, base, 16 * PAGE), 0);
+	munlockall();
+	e = encl_of(v, fd);
+	EXPECT_EQ(mincore(e->section.mem, 16 * PAGE, in_core), 0);
+	for (int i = 0; i < 16; i++)
+		EXPECT_EQ(in_core[i] & 1, 0);
+	done();
+}
