@@ -150,6 +150,16 @@ struct epc_section *encl_section(struct encl *e)
 	return &e->section;
 }
 
+uint64_t encl_xfrm(const struct encl *e)
+{
+	return e->header->xfrm;
+}
+
+bool encl_page_patched(const struct encl *e, uint64_t addr)
+{
+	return encl_covers(e, addr) && (e->recs[(addr - e->base) / DRV_PAGE].code & CODE_PATCHED);
+}
+
 bool encl_page_is_code(struct encl *e, uint64_t addr)
 {
 	const struct epcm_entry *p;

@@ -42,6 +42,13 @@ struct drv_ops {
 	void (*invalidate)(struct drv *d, struct encl *encl, uint64_t start, uint64_t end);
 	/* EINIT of @encl succeeded. */
 	void (*initialised)(struct drv *d, struct encl *encl);
+	/*
+	 * For enclaves whose XFRM is not XCR0. patch_code: @code [from, end) is a page that is about to become
+	 * executable, with its surroundings; replace in @page, a copy of it, what shows XCR0; false if nothing does.
+	 * unpatch_code undoes that for what begins in [from, end) of @code, which was read from address @addr.
+	 */
+	bool (*patch_code)(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint8_t *page);
+	void (*unpatch_code)(uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint64_t addr);
 };
 
 /** enum drv_fault_result - what a fault means to the one who took it (A.9). */
@@ -114,5 +121,8 @@ uint64_t encl_size(const struct encl *e);
 struct epc_section *encl_section(struct encl *e);
 /* For patching code: the EPCM says execute and not write at this page now (encl_header.lock not needed). */
 bool encl_page_is_code(struct encl *e, uint64_t addr);
+/* SECS.ATTRIBUTES.XFRM. Has drv_ops.patch_code replaced anything in the page of @addr? */
+uint64_t encl_xfrm(const struct encl *e);
+bool encl_page_patched(const struct encl *e, uint64_t addr);
 
 #endif

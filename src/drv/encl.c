@@ -377,6 +377,7 @@ void encl_rec_add(struct encl *e, uint64_t i, enum sgx_pt type, uint8_t max_prot
 
 	r->type = (uint8_t)type;
 	r->max_prot = max_prot;
+	r->code = 0;
 	e->chunks[i / ENCL_CHUNK]++;
 	e->header->page_cnt++;
 	e->header->children++;

@@ -35,11 +35,14 @@ enum encl_state { ENCL_NEW, ENCL_CREATED, ENCL_INITIALISED };
  */
 enum page_state { PAGE_ABSENT, PAGE_RESIDENT, PAGE_SWAPPED, PAGE_LOST };
 
+#define CODE_SEEN	1u
+#define CODE_PATCHED	2u
+
 struct page_rec {
 	_Atomic uint8_t state;		/* enum page_state */
 	uint8_t type;			/* enum sgx_pt as recorded (A-MOD-6) */
 	uint8_t max_prot;		/* PROT_*: the cap of A-ADD-17 */
-	uint8_t reserved;
+	_Atomic uint8_t code;		/* CODE_*: what drv_ops.patch_code made of it */
 	uint32_t va_slot;		/* while SWAPPED: VA page * 512 + slot */
 };
 static_assert(sizeof(struct page_rec) <= 16, "n of them, up to 2^28");

@@ -25,6 +25,13 @@ uint32_t pte_native(const struct encl *e, uint64_t i, uint32_t prot)
 	return (prot && p->r ? PROT_READ : 0) | (p->w ? prot & PROT_WRITE : 0) | (p->x ? prot & PROT_EXEC : 0);
 }
 
+uint32_t pte_ready(const struct drv *d, const struct encl *e, uint64_t i, uint32_t prot)
+{
+	const uint32_t native = pte_native(e, i, prot);
+
+	return code_ready(d, e, i, native) ? native : native & (uint32_t)PROT_READ;
+}
+
 static long protect(const struct encl *e, uint64_t i, uint64_t count, uint32_t prot)
 {
 	return sys_call3(__NR_mprotect, encl_addr(e, i), count * DRV_PAGE, prot);
@@ -40,13 +47,13 @@ static bool protect_afresh(struct drv *d, struct encl *e, uint64_t i, uint64_t c
 	return !prot || !protect(e, i, count, prot);
 }
 
-static bool fits(const struct encl *e, uint64_t i, const struct vma *v, uint32_t native)
+static bool fits(struct drv *d, struct encl *e, uint64_t i, const struct vma *v, uint32_t native)
 {
 	const uint64_t addr = encl_addr(e, i);
 
 	return addr >= v->start && addr < v->end && page_state(e, i) == PAGE_RESIDENT &&
 	       !(v->prot & ~e->recs[i].max_prot) && pte_native(e, i, v->prot) == native &&
-	       (e->pte[i] & PTE_PROT) != native;
+	       (e->pte[i] & PTE_PROT) != native && code_prepare(d, e, i, false) && code_ready(d, e, i, native);
 }
 
 bool pte_install(struct drv *d, struct encl *e, uint64_t i)
@@ -59,7 +66,9 @@ bool pte_install(struct drv *d, struct encl *e, uint64_t i)
 
 	if (!v || v->encl != e)
 		return false;
-	native = pte_native(e, i, v->prot);
+	if (!code_prepare(d, e, i, true))
+		return false;
+	native = pte_ready(d, e, i, v->prot);
 	if (!native) {
 		e->pte[i] |= PTE_PRESENT | PTE_YOUNG;
 		return true;
@@ -67,9 +76,9 @@ bool pte_install(struct drv *d, struct encl *e, uint64_t i)
 	if ((v->flags & VMA_PLACEHOLDER) && map_realise(d, v))
 		return false;
 	v = vma_at(d, encl_addr(e, i));
-	while (first > low && fits(e, first - 1, v, native))
+	while (first > low && fits(d, e, first - 1, v, native))
 		first--;
-	while (end < high && fits(e, end, v, native))
+	while (end < high && fits(d, e, end, v, native))
 		end++;
 	if (protect(e, first, end - first, native) && !protect_afresh(d, e, first, end - first, native))
 		return false;
@@ -84,7 +93,7 @@ void pte_refit(struct drv *d, struct encl *e, uint64_t i, uint64_t count, uint32
 	bool any = false;
 
 	while ((i = encl_next_page(e, i, end)) < end) {
-		const uint32_t now = e->pte[i] & PTE_PROT, want = now ? now & pte_native(e, i, prot) : 0;
+		const uint32_t now = e->pte[i] & PTE_PROT, want = now ? now & pte_ready(d, e, i, prot) : 0;
 		uint64_t next = i + 1;
 
 		if (now == want) {
@@ -92,7 +101,7 @@ void pte_refit(struct drv *d, struct encl *e, uint64_t i, uint64_t count, uint32
 			continue;
 		}
 		while (next < end && (e->pte[next] & PTE_PROT) == now && page_state(e, next) == PAGE_RESIDENT &&
-		       (now & pte_native(e, next, prot)) == want)
+		       (now & pte_ready(d, e, next, prot)) == want)
 			next++;
 		if (protect(e, i, next - i, want))
 			protect_afresh(d, e, i, next - i, want);

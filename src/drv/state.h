@@ -108,10 +108,21 @@ bool reclaim_unblock(struct drv *d, struct encl *e, uint64_t i);
 
 /* pte.c: rights of our mappings. @i is a page of ELRANGE. */
 uint32_t pte_native(const struct encl *e, uint64_t i, uint32_t prot);	/* EPCM and @prot */
+uint32_t pte_ready(const struct drv *d, const struct encl *e, uint64_t i, uint32_t prot); /* less what waits for code.c */
 bool pte_install(struct drv *d, struct encl *e, uint64_t i);		/* with neighbours; needs a mapping there */
 void pte_refit(struct drv *d, struct encl *e, uint64_t i, uint64_t count, uint32_t prot); /* narrow to EPCM and @prot */
 void pte_zap(struct drv *d, struct encl *e, uint64_t i, uint64_t count);	/* PTEs vanish */
 void pte_forget(struct encl *e, uint64_t start, uint64_t end);		/* mapping is gone; addresses */
+
+/* code.c: pages that drv_ops.patch_code has to see before they are executed. */
+/** code_ready() - are @rights to page @i, which the EPCM allows, to be had without code_prepare()? */
+bool code_ready(const struct drv *d, const struct encl *e, uint64_t i, uint32_t rights);
+/**
+ * code_prepare() - have resident page @i patched, or unpatched if it has become writable. Its neighbours are looked at
+ * too: @load says to bring them back if need be, otherwise nothing happens when one is evicted. False: @i could not be
+ * kept resident.
+ */
+bool code_prepare(struct drv *d, struct encl *e, uint64_t i, bool load);
 
 /* map.c */
 bool map_allowed(struct encl *e, uint64_t start, uint64_t end, uint32_t prot);	/* A-MAP-4..6 */

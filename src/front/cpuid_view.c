@@ -110,5 +110,6 @@ void cpuid_profile(struct isa_profile *p, const struct cpuid_source *s, uint64_t
 
 		p->xsave_size[i] = r.eax;
 		p->xsave_offset[i] = r.ebx;
+		p->xsave_aligned |= (uint64_t)(r.ecx >> 1 & 1) << i;
 	}
 }

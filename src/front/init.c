@@ -4,6 +4,7 @@
 #include "front/auxv.h"
 #include "front/launch.h"
 #include "sys/sys.h"
+#include "trap/xfrm.h"
 #include "vdso/vdso.h"
 
 #include <asm/unistd.h>
@@ -96,7 +97,8 @@ static bool signal_pending(struct drv *d)
 	return (pending & ~t->blocked & ~signals_discarded()) || (t->pending & ~t->vmask);
 }
 
-static const struct drv_ops drv_ops = { .invalidate = invalidate, .kick = kick, .signal_pending = signal_pending };
+static const struct drv_ops drv_ops = { .invalidate = invalidate, .kick = kick, .signal_pending = signal_pending,
+					.patch_code = xfrm_patch, .unpatch_code = xfrm_unpatch };
 
 static void rt_init_parts(struct auxv *auxv)
 {

@@ -8,6 +8,7 @@
 #include "front/rt.h"
 #include "sys/sys.h"
 #include "trap/rtcopy.h"
+#include "trap/xfrm.h"
 
 enum { NR_RT_SIGACTION = 13, NR_RT_SIGPROCMASK = 14, NR_TGKILL = 234, NR_GETPID = 39, NR_GETTID = 186 };
 
@@ -251,6 +252,10 @@ static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kuco
 		hold(t, sig, info);
 	} else if (uc->mc.rip == (uintptr_t)rt_copy_insn && (sig == KSIG_SEGV || sig == KSIG_BUS)) {
 		uc->mc.rip = (uintptr_t)rt_copy_done;
+		t->copy_fault = (struct copy_fault){ (uint32_t)uc->mc.trapno, (uint32_t)uc->mc.err, *info };
+	} else if (uc->mc.rip - (uintptr_t)xfrm_guard < (uintptr_t)(xfrm_guard_end - xfrm_guard)) {
+		uc->mc.rip = (uintptr_t)xfrm_guard_fault;
+		uc->mc.rax = uc->mc.trapno;
 	} else {
 		sys_panic("signal %d, code %d, address %lx at %lx in the runtime", sig, info->code,
 			  info->fault.addr, uc->mc.rip);

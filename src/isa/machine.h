@@ -111,6 +111,7 @@ struct isa_profile {
 	uint32_t mxcsr_mask;
 	uint32_t xsave_offset[X86_XFEATURE_MAX + 1]; /* standard format; 0 if the component does not exist */
 	uint32_t xsave_size[X86_XFEATURE_MAX + 1];
+	uint64_t xsave_aligned;		/* components that start at a multiple of 64 in the compacted format */
 };
 
 /** struct platform_keys - the package's secrets and versions (sgx-isa section 2, CREGs). keys_derive() fills it. */

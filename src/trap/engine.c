@@ -10,6 +10,7 @@
 #include "trap/entry_offsets.h"
 #include "trap/insn.h"
 #include "trap/rtcopy.h"
+#include "trap/xfrm.h"
 
 #define CHECK(field, off) static_assert(offsetof(struct thread, field) == (off), "entry_offsets.h: " #off)
 CHECK(in_enclave, T_IN_ENCLAVE);	CHECK(host_fsbase, T_HOST_FSBASE);	CHECK(host_gsbase, T_HOST_GSBASE);
@@ -497,6 +498,14 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		if (patch_unwind(e, uc)) {	/* a trampoline found that it is not a plain EEXIT */
 			site = patch_find(e, uc->mc.rip);
 			return enclu_trapped(e, t, site->size, sig, info, uc);
+		}
+		switch (t->in_enclave ? xfrm_trap(e, t, sig, info, uc, &exc) : XFRM_NOT_MINE) {
+		case XFRM_DONE:
+			return ENGINE_RETURN;
+		case XFRM_EXCEPTION:
+			return exception_inside(e, t, &exc, false, sig, info, uc);
+		case XFRM_NOT_MINE:
+			break;
 		}
 	} else if (is_plain_enclu(e, t, uc->mc.rip, &size)) {
 		return enclu_trapped(e, t, size, sig, info, uc);

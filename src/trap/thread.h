@@ -33,6 +33,12 @@ struct thread_stats {
 	uint64_t eenter, eresume, eexit, aex_sync, aex_async, enclu_trapped, gate, signals;
 };
 
+/* Why rt_copy() stopped. */
+struct copy_fault {
+	uint32_t vector, error_code;
+	struct ksiginfo info;		/* the signal that the kernel made of it */
+};
+
 struct thread {
 	/* Part 1 -- read by entry.S through entry_offsets.h. */
 	uint64_t in_enclave;		/* set before FS and GS become the enclave's, cleared after they are the host's */
@@ -63,6 +69,7 @@ struct thread {
 	uint64_t blocked;		/* the mask underneath, while a system call of the program is answered */
 	uint64_t pending;		/* platform signals that arrived while blocked or while depth > 0 */
 	struct ksiginfo pending_info[32]; /* by signal number - 1 */
+	struct copy_fault copy_fault;
 	struct kstack altstack;		/* the program's own */
 	struct thread_stats own_stats;	/* used when there is no statistics file */
 };

@@ -49,7 +49,9 @@ static void initialised(struct drv *d, struct encl *e)
 	env.initialised++;
 }
 
-static const struct drv_ops ops = { kick, signal_pending, invalidate, initialised };
+static const struct drv_ops ops = {
+	.kick = kick, .signal_pending = signal_pending, .invalidate = invalidate, .initialised = initialised,
+};
 
 static struct env *start(uint64_t epc_pages, bool sgx2)
 {
