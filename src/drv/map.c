@@ -192,11 +192,6 @@ long drv_munmap(struct drv *d, uint32_t tid, uint64_t addr, uint64_t length)
 	drv_lock(d, tid);
 	ret = vma_room(d) ? sys_call2(__NR_munmap, addr, length) : -ENOMEM;
 	if (!ret) {
-		struct vma *v;
-
-		for (v = vma_from(d, addr); v && v->start < addr + size; v = vma_next(d, v))
-			drv_invalidate(d, v->encl, v->start < addr ? addr : v->start,
-				       v->end > addr + size ? addr + size : v->end);
 		vma_remove(d, addr, addr + size);			/* A-MUN-1 */
 		put_all(d);
 	}

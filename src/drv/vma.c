@@ -118,10 +118,13 @@ void vma_insert(struct drv *d, const struct vma *v)
 
 void vma_remove(struct drv *d, uint64_t start, uint64_t end)
 {
+	struct vma *v;
 	uint32_t i;
 
 	if (!vma_hit(d, start, end))
 		return;
+	for (v = vma_from(d, start); v && v->start < end; v = vma_next(d, v))
+		drv_invalidate(d, v->encl, v->start < start ? start : v->start, v->end > end ? end : v->end);
 	write_begin(d);
 	split(d, start);
 	split(d, end);
@@ -136,6 +139,7 @@ void vma_remove(struct drv *d, uint64_t start, uint64_t end)
 
 void vma_update(struct drv *d, uint64_t start, uint64_t end, uint32_t prot, uint32_t flags)
 {
+	struct encl *encl;
 	uint32_t i;
 
 	write_begin(d);
@@ -144,9 +148,11 @@ void vma_update(struct drv *d, uint64_t start, uint64_t end, uint32_t prot, uint
 	i = find(d, start);
 	d->vmas[i].prot = prot;
 	d->vmas[i].flags = flags;
+	encl = d->vmas[i].encl;
 	join(d, i + 1);
 	join(d, i);
 	write_end(d);
+	drv_invalidate(d, encl, start, end);
 }
 
 /* Readers without the lock. Odd: a writer is at work on another thread. */

@@ -77,6 +77,7 @@ static const struct vdso_info *vdso_map(struct auxv *auxv)
 static void invalidate(struct drv *d, struct encl *encl, uint64_t start, uint64_t end)
 {
 	(void)d;
+	threads_forget(start, end);
 	engine_invalidate(&rt.engine, encl, start, end);
 }
 

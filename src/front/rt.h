@@ -129,6 +129,8 @@ void thread_free(struct thread *t);
 uint64_t *thread_slot_word(struct thread *t);	/* of the bitmap of slots in use; bit index % 64 */
 void thread_adopt(struct thread *t);
 void threads_forked(struct thread *t);
+/* Entries through a TCS in [start, end) are for the model to judge again: its mapping has changed. */
+void threads_forget(uint64_t start, uint64_t end);
 void threads_kick(const struct encl *encl, const struct thread *self);
 struct thread *thread_current(void);		/* by DS: any context, async-signal-safe, no lock; NULL if DS is not ours */
 

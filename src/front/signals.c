@@ -256,6 +256,9 @@ static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kuco
 	} else if (uc->mc.rip - (uintptr_t)xfrm_guard < (uintptr_t)(xfrm_guard_end - xfrm_guard)) {
 		uc->mc.rip = (uintptr_t)xfrm_guard_fault;
 		uc->mc.rax = uc->mc.trapno;
+	} else if (uc->mc.rip == (uintptr_t)rt_probe && (sig == KSIG_SEGV || sig == KSIG_BUS)) {
+		uc->mc.rip = (uintptr_t)rt_probe_faulted;
+		t->copy_fault = (struct copy_fault){ (uint32_t)uc->mc.trapno, (uint32_t)uc->mc.err, *info };
 	} else {
 		sys_panic("signal %d, code %d, address %lx at %lx in the runtime", sig, info->code,
 			  info->fault.addr, uc->mc.rip);

@@ -142,6 +142,23 @@ void threads_kick(const struct encl *encl, const struct thread *self)
 	}
 }
 
+void threads_forget(uint64_t start, uint64_t end)
+{
+	uint32_t word;
+
+	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
+		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
+
+		for (; used; used &= used - 1) {
+			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
+			volatile struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
+
+			if (t->cache.tcs_la - start < end - start)
+				t->cache.tcs_la = 0;
+		}
+	}
+}
+
 void threads_init(void)
 {
 	struct kstack stack = { .size = THREAD_SLOT_SIZE - THREAD_STACK_OFFSET };

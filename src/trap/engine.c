@@ -279,27 +279,25 @@ void engine_async(struct engine *e, struct thread *t, struct kucontext *uc)
 	aex(e, t, uc, &event);
 }
 
-/* Is there a bare ENCLU at @addr? Remembered, since an AEP hardly ever changes. */
-static bool is_plain_enclu(struct engine *e, struct thread *t, uint64_t addr, unsigned *size)
+/* Is there an ENCLU at @addr? Programs rewrite their code, so nothing is remembered. */
+static bool is_plain_enclu(struct engine *e, uint64_t addr, unsigned *size)
 {
 	uint8_t bytes[16];
 	unsigned length, available = 15;
 	struct patch_site *site;
 
 	*size = 3;
-	if (addr == e->vdso_enclu || (addr == t->aep_plain && addr))
+	if (addr == e->vdso_enclu)
 		return true;
-	site = patch_find(e, addr);
-	if (site) {
-		*size = site->size;
+	available -= (unsigned)rt_copy(bytes, (const void *)addr, available);
+	if (insn_classify(bytes, available, &length) == INSN_ENCLU) {
+		*size = length;
 		return true;
 	}
-	available -= (unsigned)rt_copy(bytes, (const void *)addr, available);
-	if (insn_classify(bytes, available, &length) != INSN_ENCLU)
+	site = patch_find(e, addr);
+	if (!site || !available || (bytes[0] != 0xcc && bytes[0] != 0xe9))
 		return false;
-	*size = length;
-	if (length == 3)
-		t->aep_plain = addr;
+	*size = site->size;
 	return true;
 }
 
@@ -309,7 +307,7 @@ void engine_resume(struct engine *e, struct thread *t, struct kucontext *uc)
 	unsigned size;
 	bool bus;
 
-	if (t->in_enclave || (uint32_t)uc->mc.rax != ERESUME || !is_plain_enclu(e, t, uc->mc.rip, &size))
+	if (t->in_enclave || (uint32_t)uc->mc.rax != ERESUME || !is_plain_enclu(e, uc->mc.rip, &size))
 		return;
 	enclu_run(e, t, uc, size, &exc, &bus);	/* if it fails, the program's own ENCLU is going to show how */
 }
@@ -437,6 +435,12 @@ static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsi
 		/* The processor's own access to a TCS is a write of its last byte (F-1, A-FLT-13). */
 		exc.addr |= 0xfff;
 		exc.error_code |= X86_PFEC_W;
+		if (!drv_range_hit(e->drv, exc.addr, 1) && rt_probe(exc.addr)) {
+			exc.error_code = t->copy_fault.error_code;
+			info->signo = t->copy_fault.info.signo;
+			info->code = t->copy_fault.info.code;
+			bus = info->signo == KSIG_BUS;
+		}
 	}
 	return exception_deliver(e, &exc, bus, sig, info, uc);
 }
@@ -494,11 +498,6 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 			uc->mc.rip = at;
 			return enclu_trapped(e, t, site->size, sig, info, uc);
 		}
-		uc->mc.rip = at + 1;
-		if (patch_unwind(e, uc)) {	/* a trampoline found that it is not a plain EEXIT */
-			site = patch_find(e, uc->mc.rip);
-			return enclu_trapped(e, t, site->size, sig, info, uc);
-		}
 		switch (t->in_enclave ? xfrm_trap(e, t, sig, info, uc, &exc) : XFRM_NOT_MINE) {
 		case XFRM_DONE:
 			return ENGINE_RETURN;
@@ -507,7 +506,7 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		case XFRM_NOT_MINE:
 			break;
 		}
-	} else if (is_plain_enclu(e, t, uc->mc.rip, &size)) {
+	} else if (is_plain_enclu(e, uc->mc.rip, &size)) {
 		return enclu_trapped(e, t, size, sig, info, uc);
 	}
 	if (t->in_enclave) {

@@ -368,6 +368,18 @@ rt_copy_done:
 	ret
 	.size	rt_copy, . - rt_copy
 
+/* rt_probe(addr): see rtcopy.h; rt_signal moves RIP. */
+	.globl	rt_probe, rt_probe_faulted
+	.type	rt_probe, @function
+rt_probe:
+	lock orb $0, (%rdi)
+	xor	%eax, %eax
+	ret
+rt_probe_faulted:
+	mov	$1, %eax
+	ret
+	.size	rt_probe, . - rt_probe
+
 	.section .rodata
 	.balign	8
 call_mask:				/* ~PLATFORM_SIGNALS: ILL 4, TRAP 5, BUS 7, FPE 8, SEGV 11, SYS 31 */

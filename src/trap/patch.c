@@ -22,11 +22,12 @@
 #include "trap/engine.h"
 #include "trap/rtcopy.h"
 
+#include <linux/errno.h>
 #include <linux/mman.h>
 #include <linux/membarrier.h>
 
-enum { NR_OPEN = 2, NR_CLOSE = 3, NR_MMAP = 9, NR_PWRITE64 = 18, NR_MEMBARRIER = 324 };
-enum { TRAMPOLINE_SIZE = 64, TRAMPOLINE_TAKEN = 16, TRAMPOLINE_RAW_JUMP = 26, TRAMPOLINE_TARGET = 48 };
+enum { NR_OPEN = 2, NR_CLOSE = 3, NR_MMAP = 9, NR_PWRITE64 = 18, NR_GETPID = 39, NR_PROCESS_VM_WRITEV = 311, NR_MEMBARRIER = 324 };
+enum { TRAMPOLINE_SIZE = 64, TRAMPOLINE_NOT = 14, TRAMPOLINE_TAKEN = 16, TRAMPOLINE_RAW_JUMP = 26, TRAMPOLINE_TARGET = 48 };
 
 struct patch_site *patch_find(struct engine *e, uint64_t addr)
 {
@@ -180,6 +181,20 @@ static void code_close(const struct code *c)
 		sys_call1(NR_CLOSE, c->mem);
 }
 
+/*
+ * A page that the program can write it may write without telling us. Only the kernel knows; where it does not answer, the
+ * page counts as writable. The byte is written as it is.
+ */
+static bool host_writable(uint64_t addr)
+{
+	uint8_t byte;
+	struct { void *base; uint64_t size; } local = { &byte, 1 }, remote = { (void *)addr, 1 };
+
+	return rt_copy(&byte, remote.base, 1) ||
+	       sys_call6(NR_PROCESS_VM_WRITEV, sys_call0(NR_GETPID), (uintptr_t)&local, 1, (uintptr_t)&remote, 1,
+			 0) != -EFAULT;
+}
+
 static void site_patch(struct engine *e, struct encl *encl, struct patch_site *s)
 {
 	uint64_t offset = s->addr & 0xfff, trampoline = 0;
@@ -188,6 +203,8 @@ static void site_patch(struct engine *e, struct encl *encl, struct patch_site *s
 
 	if (s->size != 3 || offset > SGX_PAGE_SIZE - 5)
 		return;			/* prefixed, or across pages: leave it alone */
+	if (s->host && host_writable(s->addr))
+		return;
 	if (rt_copy(s->original, (const void *)s->addr, sizeof(s->original)) || !code_open(&code, encl, s->addr))
 		return;
 	sys_call3(NR_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
@@ -259,6 +276,8 @@ bool patch_unwind(struct engine *e, struct kucontext *uc)
 				m->rcx = swap;
 			}
 		}
+		if (offset == TRAMPOLINE_NOT + 1)
+			m->trapno = X86_UD;	/* it found another leaf than it serves: as if the ENCLU had trapped */
 		m->rip = s->addr;
 		return true;
 	}

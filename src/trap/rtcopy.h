@@ -10,4 +10,11 @@
 uint64_t rt_copy(void *dst, const void *src, size_t size);
 extern const char rt_copy_insn[], rt_copy_done[];
 
+/*
+ * rt_probe() - a write access that changes nothing. Not 0 if it faults; then the thread's copy_fault says how, as the
+ * kernel saw it.
+ */
+long rt_probe(uint64_t addr);
+extern const char rt_probe_faulted[];
+
 #endif

@@ -62,7 +62,6 @@ struct thread {
 	struct cpu cpu;			/* CREGs of the entry in force; the fast path repeats them unchanged */
 	struct encl *encl;		/* the enclave inside which the thread is */
 	uint32_t index;			/* slot number */
-	uint64_t aep_plain;		/* an AEP known to be a bare ENCLU, so that resuming may be fused */
 	bool     sud_on;
 	bool     kicked;		/* a kick came while depth > 0 */
 	uint64_t vmask;			/* virtual mask: platform signals that the program has blocked */
