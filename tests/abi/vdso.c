@@ -80,26 +80,9 @@ static struct te_vcall prepare(const uint8_t *code, const uint8_t *end, uint64_t
 }
 #define PREPARE(name, rsi)	prepare(name, name##_end, rsi)
 
-/*
- * After an exception inside: leave for good. The frame is the enclave's memory, open from outside where nothing isolates.
- * An ERESUME does not note the caller's stack: the vDSO's frame is found from where te_vcall() stood (R8: its struct).
- */
-SNIPPET(snip_leave, "mov 72(%r8), %rax; lea -16(%rax), %rbp; lea -24(%rax), %rsp; mov $4, %eax; mov %rcx, %rbx; jmp *%r9");
 static void abandon(unsigned tcs)
 {
-	struct te_vcall v = { .fn = (uintptr_t)te.vdso, .run = &run, .rcx = ERESUME };
-	struct sgx_gprsgx *g = (void *)te_gpr(&te, tcs, 0);
-
-	memset(&run, 0, sizeof(run));
-	run.tcs = te.tcs[tcs];
-	memcpy((void *)(te.scratch + 2048), snip_leave, (size_t)(snip_leave_end - snip_leave));
-	g->rip = te.scratch + 2048;
-	g->rcx = vdso_enclu + 3;
-	g->r8 = (uintptr_t)&v;
-	g->r9 = te.eexit;
-	g->rflags = SYSTEM_FLAGS;
-	te_vcall(&v);
-	EXPECT_EQ(run.function, EEXIT);
+	EXPECT_EQ(te_leave(&te, tcs), 0);
 }
 
 /* Proves: B-2, B-15, B-17 */

@@ -270,7 +270,9 @@ int te_build(struct te *te, const struct te_options *options)
 		memcpy(block + 12, &te->size, 8);
 		EVP_DigestUpdate(b.hash, block, sizeof(block));
 	}
-	ret = add_segments(&b, &o);
+	ret = o.premap_heap ? map(te, te->heap, te->hole - te->heap, PROT_READ | PROT_WRITE | PROT_EXEC) : 0;
+	if (!ret)
+		ret = add_segments(&b, &o);
 	if (!ret)
 		ret = init(&b, &o);
 	EVP_MD_CTX_free(b.hash);
@@ -283,7 +285,7 @@ int te_build(struct te *te, const struct te_options *options)
 		ret = map(te, te->data, SGX_PAGE_SIZE, PROT_READ | PROT_WRITE);
 	if (!ret)
 		ret = map(te, te->scratch, SGX_PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
-	if (!ret)
+	if (!ret && !o.premap_heap)
 		ret = map(te, te->heap, te->hole - te->heap, PROT_READ | PROT_WRITE);
 	if (!ret)
 		ret = map(te, te->hole, o.hole_pages * SGX_PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
@@ -307,6 +309,31 @@ int te_call(struct te *te, unsigned tcs, uint64_t op, uint64_t *args, struct sgx
 int te_resume(struct te *te, struct sgx_enclave_run *run)
 {
 	return te_enter(te->vdso, 0, NULL, ERESUME, run);
+}
+
+/*
+ * The frame is the enclave's memory, open from outside where nothing isolates it. An ERESUME does not note the caller's
+ * stack, so the code finds the vDSO's frame from where te_vcall() stood (R8: its struct).
+ */
+SNIPPET(snip_leave, "mov 72(%r8), %rax; lea -16(%rax), %rbp; lea -24(%rax), %rsp; mov $4, %eax; mov %rcx, %rbx; jmp *%r9");
+
+int te_leave(struct te *te, unsigned tcs)
+{
+	struct sgx_enclave_run run = { .tcs = te->tcs[tcs] };
+	struct te_vcall v = { .fn = (uintptr_t)te->vdso, .run = &run, .rcx = ERESUME };
+	struct sgx_gprsgx *g = (void *)te_gpr(te, tcs, 0);
+	const uint8_t *enclu = (const uint8_t *)v.fn;
+
+	while (memcmp(enclu, "\x0f\x01\xd7", 3))
+		enclu++;
+	memcpy((void *)(te->scratch + 3072), snip_leave, (size_t)(snip_leave_end - snip_leave));
+	g->rip = te->scratch + 3072;
+	g->rcx = (uintptr_t)enclu + 3;
+	g->r8 = (uintptr_t)&v;
+	g->r9 = te->eexit;
+	g->rflags = 0x202;
+	te_vcall(&v);
+	return run.function == EEXIT ? 0 : -1;
 }
 
 uint64_t te_load(struct te *te, unsigned offset, const void *code, uint64_t size)

@@ -22,6 +22,7 @@ struct te_options {
 	bool     heap_measured;
 	uint64_t hole_pages;			/* left empty behind the heap, inside ELRANGE and mapped RWX */
 	uint64_t base;				/* 0: anywhere */
+	bool     premap_heap;		/* map the heap RWX before its pages are added */
 	bool     no_map;			/* leave the reservation in place */
 };
 
@@ -52,6 +53,8 @@ int te_call(struct te *te, unsigned tcs, uint64_t op, uint64_t *args, struct sgx
  * function that called te_call(), so that the vDSO's frame lies at the same place.
  */
 int te_resume(struct te *te, struct sgx_enclave_run *run);
+/** te_leave() - ends what an exception interrupted on @tcs, CSSA 1: ERESUME to code that leaves. 0, or -1. */
+int te_leave(struct te *te, unsigned tcs);
 /** te_load() - put @size bytes of code at offset @offset of the scratch page, from inside; its address. */
 uint64_t te_load(struct te *te, unsigned offset, const void *code, uint64_t size);
 

@@ -12,6 +12,9 @@
  *   6 TE_SUM     a[1] rounds of a multiply-add chain from a[0], result in a[0]
  *   7 TE_LEAF    ENCLU with RAX = a[0], RBX = a[1], RCX = a[2], RDX = a[3]; RAX and RFLAGS back in a[0], a[4]
  *   8 TE_JUMP    jump to RDX at once, with every register but flags as the entry left it; at CSSA > 0 too
+ *   9 TE_XSAVE32 .. 14 TE_XGETBV: a[0] = area, a[1] = mask. Before it, XRSTOR64 from a[2] with mask a[3], unless a[2]
+ *                is 0; behind it, XSAVE64 to a[4] with mask a[5], unless a[4] is 0. TE_XGETBV: ECX = a[1]; a[0] = EAX,
+ *                a[1] = EDX. The addressing forms differ on purpose. Leaves with MXCSR and x87 in their initial state.
  * On an entry with CSSA > 0 (a handler): add a[1] to the word at a[0], and leave: RIP of the frame below, say.
  */
 	.section .rodata
@@ -26,7 +29,7 @@ te_code_start:
 	test	%edi, %edi
 	jz	op_exit
 	lea	table(%rip), %r11
-	cmp	$7, %edi
+	cmp	$14, %edi
 	ja	op_exit
 	movslq	(%r11,%rdi,4), %rax
 	add	%r11, %rax
@@ -34,7 +37,8 @@ te_code_start:
 
 	.balign 8
 table:	.long	op_exit - table, op_run - table, op_read - table, op_write - table, op_copy - table, op_spin - table
-	.long	op_sum - table, op_leaf - table
+	.long	op_sum - table, op_leaf - table, op_exit - table, op_xsave32 - table, op_xsave - table
+	.long	op_xsavec - table, op_xsaveopt - table, op_xrstor - table, op_xgetbv - table
 
 op_exit:
 	mov	$4, %eax
@@ -132,6 +136,68 @@ op_leaf:
 	pop	32(%rsi)
 	pop	%r10
 	jmp	op_exit
+
+	.macro	MASK index
+	mov	8*\index(%rsi), %eax
+	mov	8*\index+4(%rsi), %edx
+	.endm
+
+x_before:				/* RDI: area, EDX:EAX: mask */
+	mov	16(%rsi), %rdi
+	test	%rdi, %rdi
+	jz	1f
+	MASK	3
+	xrstor64 (%rdi)
+1:	mov	(%rsi), %rdi
+	MASK	1
+	ret
+
+op_xsave32:
+	call	x_before
+	rdgsbase %r8
+	sub	%r8, %rdi
+	xsave	%gs:(%rdi)
+	jmp	x_after
+op_xsave:
+	call	x_before
+	.globl	te_code_xsave, te_code_xrstor
+te_code_xsave:
+	xsave64	(%rdi)
+	jmp	x_after
+op_xsavec:
+	call	x_before
+	lea	-0x12345678(%rdi), %r9
+	xsavec64 0x12345678(%r9)
+	jmp	x_after
+op_xsaveopt:
+	call	x_before
+	mov	$5, %r9d
+	sub	$64 + 40, %rdi
+	xsaveopt64 64(%rdi,%r9,8)
+	jmp	x_after
+op_xrstor:
+	call	x_before
+	mov	%rdi, %r8
+te_code_xrstor:
+	xrstor64 (%r8)
+	jmp	x_after
+op_xgetbv:
+	call	x_before
+	mov	8(%rsi), %ecx
+	xgetbv
+	mov	%rax, (%rsi)
+	mov	%rdx, 8(%rsi)
+x_after:
+	mov	32(%rsi), %rdi
+	test	%rdi, %rdi
+	jz	1f
+	MASK	5
+	xsave64	(%rdi)
+1:	fninit
+	ldmxcsr	x_mxcsr(%rip)
+	jmp	op_exit
+	.balign	4
+x_mxcsr: .long	0x1f80
 	.balign 4096
 te_code_end:
 
