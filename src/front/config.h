@@ -38,7 +38,8 @@ enum rt_cpuid {
 
 #define RT_FLAG_SGX2		(UINT32_C(1) << 0)	/* the EDMM leaves and ioctls exist */
 #define RT_FLAG_VERBOSE		(UINT32_C(1) << 1)	/* say on stderr what is set up and what could not be */
-#define RT_FLAGS		(RT_FLAG_SGX2 | RT_FLAG_VERBOSE)
+#define RT_FLAG_NOSGX		(UINT32_C(1) << 2)	/* no SGX at all (A-DEV-7) */
+#define RT_FLAGS		(RT_FLAG_SGX2 | RT_FLAG_VERBOSE | RT_FLAG_NOSGX)
 
 #define RT_EPC_PAGES_MAX	(UINT64_C(1) << 28)	/* 1 TiB */
 

@@ -159,6 +159,10 @@ void cpuid_init(void)
 {
 	rt.cpuid_faulting = false;
 	cpuid_profile(&rt.profile, &host, xgetbv0(), mxcsr_mask(), rt.config.flags & RT_FLAG_SGX2);
+	if (rt.config.flags & RT_FLAG_NOSGX) {		/* A-DEV-7: the machine's own CPUID, and ENCLU is #UD */
+		rt.profile.sgx1 = false;
+		rt.config.cpuid = RT_CPUID_OFF;
+	}
 	if (rt.config.cpuid == RT_CPUID_AUTO || rt.config.cpuid == RT_CPUID_FAULT)
 		turn_faulting_on();
 }

@@ -23,13 +23,18 @@
 #define SYSCALL_SIZE	2
 #define RESTART_SYS	512	/* ERESTARTSYS: never leaves the kernel, nor this file */
 
+static bool nosgx(void)
+{
+	return rt.config.flags & RT_FLAG_NOSGX;		/* A-DEV-7 */
+}
+
 /*
  * What @fd is to us. A duplicate, or a descriptor from another process, is met here for the first time; that a filter
- * for it may be refused only means that reading from it is not.
+ * for it may be refused only means that reading from it is not. Without SGX another process's is a file like any other.
  */
 static enum device device_of_fd(int fd)
 {
-	const enum device device = (enum device)drv_fd_kind(rt.drv, fd);
+	const enum device device = nosgx() ? DEVICE_NONE : (enum device)drv_fd_kind(rt.drv, fd);
 
 	if (device)
 		filter_add_fd(fd);
@@ -124,7 +129,9 @@ static void gate_open(struct thread *t, struct kucontext *uc, uint32_t nr)
 		else
 			flags = how.flags;
 	}
-	if (device)
+	if (device && nosgx())
+		m->rax = (uint64_t)-ENOENT;
+	else if (device)
 		m->rax = (uint64_t)open_device(device, directory, flags);
 	else
 		gate_continue(t, uc);
@@ -200,6 +207,8 @@ static void gate_stat(struct thread *t, struct kucontext *uc, uint32_t nr)
 	}
 	if (!device)
 		gate_continue(t, uc);
+	else if (nosgx())
+		m->rax = (uint64_t)-ENOENT;
 	else if (nr == __NR_statx)
 		m->rax = (uint64_t)statx_device(device, directory, m->r8);
 	else
@@ -219,6 +228,8 @@ static void gate_access(struct thread *t, struct kucontext *uc, uint32_t nr)
 	else if (mode & ~(uint64_t)ACCESS_ALL ||
 		 flags & ~(uint64_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		m->rax = (uint64_t)-EINVAL;
+	else if (nosgx())
+		m->rax = (uint64_t)-ENOENT;
 	else if (directory)
 		m->rax = (uint64_t)-ENOTDIR;
 	else

@@ -50,7 +50,8 @@ int main(int argc, char **argv)
 	}
 	printf("epc_pages=%llu\npatch=%s\ncpuid=%s\n", (unsigned long long)config.epc_pages, patch[config.patch],
 	       cpuid[config.cpuid]);
-	printf("sgx2=%d\nverbose=%d\n", !!(config.flags & RT_FLAG_SGX2), !!(config.flags & RT_FLAG_VERBOSE));
+	printf("sgx2=%d\nverbose=%d\nnosgx=%d\n", !!(config.flags & RT_FLAG_SGX2), !!(config.flags & RT_FLAG_VERBOSE),
+	       !!(config.flags & RT_FLAG_NOSGX));
 	print_hex("seed", config.seed, sizeof(config.seed));
 	print_hex("cpusvn", config.cpusvn, sizeof(config.cpusvn));
 	printf("stats=%s\nrt=%s\nprogram=%s\n", config.stats_path, config.rt_path, argv[2]);

@@ -25,7 +25,7 @@ run --epc
 expect 'option without its value' 125 'epc'
 run --help
 expect 'help' 0
-for option in --epc --platform --sgx1 --patch --cpuid --stats --verbose --help; do
+for option in --epc --platform --sgx1 --nosgx --patch --cpuid --stats --verbose --help; do
 	if grep -q -- "^  $option" "$out"; then pass; else fail "help does not mention $option"; fi
 done
 
@@ -184,6 +184,11 @@ fi
 run --sgx1 --verbose /bin/true
 expect_line '--sgx1' sgx2=0
 expect_line '--verbose' verbose=1
+run /bin/true
+expect_line 'SGX by default' nosgx=0
+run --nosgx /bin/true
+expect_line '--nosgx' nosgx=1
+expect_line '--nosgx leaves no SGX2' sgx2=0
 
 # --- platform
 run --platform=mine /bin/true

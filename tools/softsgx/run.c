@@ -34,6 +34,7 @@ static void help(FILE *to)
 	      "  --epc=SIZE       enclave page cache: 4K to 1024G (default: the platform's, else 128M)\n"
 	      "  --platform=FILE  the platform whose keys enclaves get (default: see softsgx-platform(1))\n"
 	      "  --sgx1           a processor without dynamic memory management (SGX2)\n"
+	      "  --nosgx          no SGX at all, as the kernel's boot parameter of this name\n"
 	      "  --patch=MODE     what becomes of an ENCLU that is executed often:\n"
 	      "                     auto   a jump where one fits, else INT3 (default)\n"
 	      "                     off    nothing: enclave memory is exact\n"
@@ -212,7 +213,7 @@ static bool load_platform(const char *given, struct platform *p)
 /** struct options - as given. */
 struct options {
 	const char *epc, *platform, *stats;
-	bool sgx1;
+	bool sgx1, nosgx;
 };
 
 /* The index of PROGRAM in argv, or 0 after a message; -1 after --help. */
@@ -227,6 +228,7 @@ static int parse(int argc, char **argv, struct options *options, struct rt_confi
 		{ "cpuid",    required_argument, NULL, 'c' },
 		{ "stats",    required_argument, NULL, 's' },
 		{ "sgx1",     no_argument,       NULL, '1' },
+		{ "nosgx",    no_argument,       NULL, 'n' },
 		{ "verbose",  no_argument,       NULL, 'v' },
 		{ "help",     no_argument,       NULL, 'h' },
 		{ 0 },
@@ -239,6 +241,7 @@ static int parse(int argc, char **argv, struct options *options, struct rt_confi
 		case 'p': options->platform = optarg; break;
 		case 's': options->stats = optarg; break;
 		case '1': options->sgx1 = true; break;
+		case 'n': options->nosgx = true; break;
 		case 'v': config->flags |= RT_FLAG_VERBOSE; break;
 		case 't':
 			if (!choose("patch", optarg, patch_modes, &config->patch))
@@ -275,7 +278,9 @@ static bool configure(const struct options *options, struct rt_config *config)
 	config->magic = RT_CONFIG_MAGIC;
 	config->version = RT_CONFIG_VERSION;
 	config->epc_pages = (epc ? epc : platform.epc) / 4096;
-	if (platform.profile == PROFILE_SGX2 && !options->sgx1)
+	if (options->nosgx)
+		config->flags |= RT_FLAG_NOSGX;
+	else if (platform.profile == PROFILE_SGX2 && !options->sgx1)
 		config->flags |= RT_FLAG_SGX2;
 	memcpy(config->seed, platform.seed, sizeof(config->seed));
 	memcpy(config->cpusvn, platform.cpusvn, sizeof(config->cpusvn));
