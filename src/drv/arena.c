@@ -79,3 +79,11 @@ void arena_give(struct drv *d, uint64_t start)
 		return;
 	}
 }
+
+long arena_map(uint64_t start, uint64_t size)
+{
+	long ret = sys_call6(__NR_mmap, (long)start, (long)size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	return sys_is_error(ret) ? ret : 0;
+}

@@ -111,6 +111,13 @@ bool drv_range_hit(struct drv *d, uint64_t addr, uint64_t length);
 enum drv_fault_result drv_fault(struct drv *d, uint32_t tid, uint64_t addr, uint32_t pfec, bool inside,
 				struct exception *exc);
 
+/**
+ * drv_raced() - a leaf of ENCLU has faulted by the EPCM, or lost against another leaf (#GP), on the page at @addr. True:
+ * the driver was evicting or changing pages of that enclave, whose section's generation was @generation before the leaf;
+ * run it again. (A processor would have found no translation, and faulted for the kernel to wait.) Waits for that work.
+ */
+bool drv_raced(struct drv *d, uint32_t tid, uint64_t addr, uint64_t generation);
+
 /** drv_machine() - the model's machine of this process: its translate() walks the mappings (lock-free). */
 struct machine *drv_machine(struct drv *d);
 

@@ -106,3 +106,26 @@ enum drv_fault_result drv_fault(struct drv *d, uint32_t tid, uint64_t addr, uint
 	drv_unlock(d);
 	return result;
 }
+
+bool drv_raced(struct drv *d, uint32_t tid, uint64_t addr, uint64_t generation)
+{
+	bool raced = false;
+	struct vma *v;
+
+	drv_lock(d, tid);
+	v = vma_at(d, addr);
+	if (v && encl_covers(v->encl, addr)) {
+		struct encl *e = v->encl;
+		const uint64_t i = (addr - e->base) / DRV_PAGE;
+
+		encl_lock(d, e);
+		raced = atomic_load_explicit(e->section.generation, memory_order_acquire) != generation;
+		if (page_state(e, i) == PAGE_RESIDENT && e->section.epcm[i].blocked) {
+			reclaim_unblock(d, e, i);
+			raced = true;
+		}
+		encl_unlock(d, e);
+	}
+	drv_unlock(d);
+	return raced;
+}

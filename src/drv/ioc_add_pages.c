@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SGX_IOC_ENCLAVE_ADD_PAGES (A.5). Pages are worked on in groups, between which others get the locks. */
+#include "drv/copier.h"
 #include "drv/state.h"
 
 #include <asm/fcntl.h>
@@ -10,6 +11,8 @@
 
 #include "sys/mem.h"
 #include "uapi/sgx.h"
+
+enum { COPIER_MIN = 8 * DRV_BOUNCE * 4096 };
 
 /* Source pages [start, end), addresses of the program, that lie in the bounce buffer, or in their frames already. */
 struct source {
@@ -41,28 +44,61 @@ static uint8_t max_prot(uint64_t flags)					/* A-ADD-17 */
 	       (flags & SGX_SECINFO_X ? PROT_EXEC : 0);
 }
 
-/*
- * A whole group of source pages written straight into its free frames: the kernel takes memory and copies in one go,
- * without clearing it first, and without a fault for each page. Only where all are absent and the EPC has room, so that
- * nothing is taken twice or beyond the account. Otherwise: source_page().
- */
-static void source_in_place(struct drv *d, struct encl *e, int fd, uint64_t first, uint64_t addr, uint64_t size,
-			    struct source *s)
+/* May [@first, + @size) be written before its pages are added: all absent, room in the EPC, source not an enclave? */
+static bool frames_free(struct drv *d, const struct encl *e, uint64_t first, uint64_t addr, uint64_t size)
 {
-	struct encl_layout layout;
-	long written;
-
 	for (uint64_t i = first; i < first + size / DRV_PAGE; i++)
 		if (page_state(e, i) != PAGE_ABSENT)
-			return;
-	if (fd < 0 || epc_free(d) <= size / DRV_PAGE || vma_hit(d, addr, addr + size))
-		return;
+			return false;
+	return d->config.epc_pages - d->epc_used > size / DRV_PAGE && !vma_hit(d, addr, addr + size);
+}
+
+static uint64_t frame_offset(const struct encl *e, uint64_t i)
+{
+	struct encl_layout layout;
+
 	encl_layout(&layout, e->size);
-	written = sys_call4(__NR_pwrite64, fd, addr, size, layout.epc + first * DRV_PAGE);
+	return layout.epc + i * DRV_PAGE;
+}
+
+/*
+ * A whole group of source pages written straight into its free frames: the kernel takes memory and copies in one go,
+ * without clearing it first, and without a fault for each page. Only where nothing is taken twice or beyond the account,
+ * and only through a descriptor that may write. Otherwise: source_page(). @copier may have done it already.
+ */
+static void source_in_place(struct drv *d, struct encl *e, int fd, uint64_t first, uint64_t addr, uint64_t size,
+			    struct copier *copier, struct source *s)
+{
+	long written;
+
+	if (copier && copier_wait(copier, addr + size - copier->src)) {
+		*s = (struct source){ addr, addr + size, true };
+		return;
+	}
+	if (!frames_free(d, e, first, addr, size))
+		return;
+	written = sys_call4(__NR_pwrite64, fd, addr, size, frame_offset(e, first));
 	if (written == (long)size)
 		*s = (struct source){ addr, addr + size, true };
 	else if (written > 0)
 		epc_punch(epc_addr(e, first), size);
+}
+
+/* A helper pays when there is a lot to hash meanwhile, and a second processor to run it. */
+static struct copier *copier_for(struct drv *d, struct encl *e, int fd, const struct sgx_enclave_add_pages *p)
+{
+	struct copier *copier = NULL;
+	uint64_t cpus[16] = { 0 };
+	unsigned count = 0;
+
+	if (!(p->flags & SGX_PAGE_MEASURE) || p->length < COPIER_MIN)
+		return NULL;
+	sys_call3(__NR_sched_getaffinity, 0, sizeof(cpus), cpus);
+	for (unsigned i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++)
+		count += !!cpus[i] + !!(cpus[i] & (cpus[i] - 1));
+	if (count > 1 && frames_free(d, e, p->offset / DRV_PAGE, p->src, p->length))
+		copier = copier_start(d, fd, p->src, p->length, frame_offset(e, p->offset / DRV_PAGE));
+	return copier;
 }
 
 /* Bytes of source page @addr, in the bounce buffer; as many as possible of what follows up to @end come with it. */
@@ -142,14 +178,14 @@ punch:
 
 /* Pages from *c on, up to one bounce buffer full. */
 static long add_group(struct drv *d, struct encl *e, int fd, const struct sgx_enclave_add_pages *p,
-		      const struct sgx_secinfo *secinfo, uint64_t *c)
+		      const struct sgx_secinfo *secinfo, struct copier *copier, uint64_t *c)
 {
 	const uint64_t end = p->length - *c < DRV_BOUNCE * DRV_PAGE ? p->length : *c + DRV_BOUNCE * DRV_PAGE;
 	const uint64_t first = (p->offset + *c) / DRV_PAGE, behind = (p->offset + end) / DRV_PAGE;
 	struct source source = { 0, 0, false };
 	long ret = 0;
 
-	source_in_place(d, e, fd, first, p->src + *c, end - *c, &source);
+	source_in_place(d, e, fd, first, p->src + *c, end - *c, copier, &source);
 	while (*c < end && !ret) {
 		ret = add_page(d, e, p, secinfo, *c, &source);
 		if (!ret)
@@ -174,10 +210,27 @@ static int own_descriptor(const struct encl *e, int fd)
 	return -1;
 }
 
+/* Frames that were filled and not used, from offset @added on, are nobody's. */
+static void finish_copier(struct drv *d, uint32_t tid, struct encl *e, struct copier *copier, uint64_t added,
+			  uint64_t first)
+{
+	uint64_t end;
+
+	drv_lock(d, tid);
+	encl_lock(d, e);
+	end = first + copier_stop(d, copier);
+	for (; added < end; added += DRV_PAGE)
+		if (page_state(e, added / DRV_PAGE) == PAGE_ABSENT)
+			epc_punch(epc_addr(e, added / DRV_PAGE), DRV_PAGE);
+	encl_unlock(d, e);
+	drv_unlock(d);
+}
+
 long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t arg)
 {
 	struct sgx_enclave_add_pages p;
 	struct sgx_secinfo secinfo;
+	struct copier *copier = NULL;
 	uint64_t c = 0;
 	long ret;
 
@@ -202,10 +255,14 @@ long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t
 		}
 		drv_lock(d, tid);
 		encl_lock(d, e);
-		ret = add_group(d, e, fd, &p, &secinfo, &c);
+		if (!c)
+			copier = copier_for(d, e, fd, &p);
+		ret = add_group(d, e, fd, &p, &secinfo, copier, &c);
 		encl_unlock(d, e);
 		drv_unlock(d);
 	}
+	if (copier)
+		finish_copier(d, tid, e, copier, p.offset + c, p.offset);
 	if (fd >= 0)
 		sys_call1(__NR_close, fd);
 	if (ret == -DRV_ERESTARTSYS && c)

@@ -68,6 +68,7 @@ void machine_setup(struct drv *d, const struct isa_profile *profile, const struc
 long arena_init(struct drv *d);
 uint64_t arena_take(struct drv *d, uint64_t size);	/* 0: full */
 void arena_give(struct drv *d, uint64_t start);		/* unmaps it */
+long arena_map(uint64_t start, uint64_t size);		/* memory for what arena_take() gave */
 
 /* open.c */
 long drv_reopen(int fd, int flags);		/* any context */

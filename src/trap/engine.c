@@ -169,6 +169,12 @@ static uint64_t generation_of(struct engine *e, uint64_t addr)
 	return encl ? atomic_load_explicit(encl_section(encl)->generation, memory_order_acquire) : 0;
 }
 
+/* May a leaf have faulted because the driver was at work on a page? */
+static bool lost_race(const struct exception *exc)
+{
+	return exc->vector == X86_GP || (exc->vector == X86_PF && (exc->error_code & X86_PFEC_SGX));
+}
+
 /*
  * Executes the ENCLU at uc's RIP, @size bytes. True: @uc is the state after it. False: *exc is its exception, *bus tells
  * whether Linux makes SIGBUS of it, and @uc is untouched. Outside, page faults that the driver can repair are repaired;
@@ -193,7 +199,11 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		if (isa_enclu(e->machine, c) == LEAF_DONE)
 			break;
 		*exc = c->exc;
-		if (exc->vector != X86_PF || (exc->error_code & X86_PFEC_SGX) || inside)
+		if (inside)
+			return false;
+		if (lost_race(exc) && drv_raced(e->drv, c->tid, exc->addr ? exc->addr : c->regs.rbx, generation))
+			continue;
+		if (exc->vector != X86_PF || (exc->error_code & X86_PFEC_SGX))
 			return false;
 		switch (drv_fault(e->drv, c->tid, exc->addr, exc->error_code | DRV_FAULT_WALK, false, exc)) {
 		case DRV_FAULT_RETRY:
@@ -339,18 +349,27 @@ static enum engine_result page_fault_inside(struct engine *e, struct thread *t, 
 	return exception_deliver(e, &exc, result == DRV_FAULT_BUS, sig, info, uc);
 }
 
-/* A fault or trap of an instruction inside; @operand as above. A #PF by the EPCM in a leaf never asks the driver. */
-static enum engine_result exception_inside(struct engine *e, struct thread *t, struct exception *exc, bool operand,
-					   int *sig, struct ksiginfo *info, struct kucontext *uc)
+/*
+ * A fault or trap of an instruction inside. @leaf: of an ENCLU; points to the generation of the enclave before it. A #PF
+ * by the EPCM in a leaf asks the driver only whether it was at work on the page just then.
+ */
+static enum engine_result exception_inside(struct engine *e, struct thread *t, struct exception *exc,
+					   const uint64_t *leaf, int *sig, struct ksiginfo *info, struct kucontext *uc)
 {
+	const uint64_t operand = uc->mc.rcx;
+
 	bool bus = *sig == KSIG_BUS && exc->vector == X86_PF;
 
 	if (exc->vector != X86_DB)
 		uc->mc.rflags |= X86_FLAGS_RF;
 	t->stats->aex_sync++;
 	if (exc->vector == X86_PF && !(exc->error_code & X86_PFEC_SGX) && drv_range_hit(e->drv, exc->addr, 1))
-		return page_fault_inside(e, t, exc, operand, sig, info, uc);
+		return page_fault_inside(e, t, exc, leaf, sig, info, uc);
 	aex(e, t, uc, exc);
+	if (leaf && lost_race(exc) && drv_raced(e->drv, (uint32_t)t->tid, exc->addr ? exc->addr : operand, *leaf)) {
+		engine_resume(e, t, uc);
+		return ENGINE_RETURN;
+	}
 	return exception_deliver(e, exc, bus, sig, info, uc);
 }
 
@@ -420,7 +439,7 @@ static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsi
 {
 	bool inside = t->in_enclave, bus;
 	uint32_t leaf = (uint32_t)uc->mc.rax;
-	uint64_t site = uc->mc.rip;
+	uint64_t site = uc->mc.rip, generation = inside ? generation_of(e, t->cpu.tcs_la) : 0;
 	struct exception exc;
 
 	t->stats->enclu_trapped++;
@@ -430,7 +449,7 @@ static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsi
 		return ENGINE_RETURN;
 	}
 	if (inside)
-		return exception_inside(e, t, &exc, true, sig, info, uc);
+		return exception_inside(e, t, &exc, &generation, sig, info, uc);
 	if ((leaf == EENTER || leaf == ERESUME) && exc.vector == X86_PF && exc.addr == uc->mc.rbx) {
 		/* The processor's own access to a TCS is a write of its last byte (F-1, A-FLT-13). */
 		exc.addr |= 0xfff;
@@ -457,7 +476,7 @@ enum engine_result engine_syscall_inside(struct engine *e, struct thread *t, int
 	struct exception exc = { .vector = X86_UD };
 
 	uc->mc.rip -= 2;			/* the kernel reports behind the instruction */
-	return exception_inside(e, t, &exc, false, sig, info, uc);
+	return exception_inside(e, t, &exc, NULL, sig, info, uc);
 }
 
 /* Back to the ENCLU, with the registers that it would have had. */
@@ -502,7 +521,7 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		case XFRM_DONE:
 			return ENGINE_RETURN;
 		case XFRM_EXCEPTION:
-			return exception_inside(e, t, &exc, false, sig, info, uc);
+			return exception_inside(e, t, &exc, NULL, sig, info, uc);
 		case XFRM_NOT_MINE:
 			break;
 		}
@@ -511,7 +530,7 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 	}
 	if (t->in_enclave) {
 		exception_of_signal(t, uc, uc, &exc);
-		return exception_inside(e, t, &exc, false, sig, info, uc);
+		return exception_inside(e, t, &exc, NULL, sig, info, uc);
 	}
 	if (uc->mc.trapno == X86_PF && drv_range_hit(e->drv, uc->mc.cr2, 1)) {
 		switch (drv_fault(e->drv, (uint32_t)t->tid, uc->mc.cr2, (uint32_t)uc->mc.err, false, &exc)) {
