@@ -5,7 +5,7 @@
  * on another processor if there is one that is idle. What it can't do, or does not get to, is done as ever.
  */
 #include <asm/unistd.h>
-#include <linux/errno.h>
+#include <linux/mman.h>
 
 #include "drv/copier.h"
 #include "sys/task.h"
@@ -24,11 +24,12 @@ static void copy(void *arg)
 		if (atomic_load(&c->stop) ||
 		    sys_call4(__NR_pwrite64, c->fd, c->src + at, size, c->offset + at) != (long)size)
 			return;
+		sys_call3(__NR_madvise, c->view + at, size, MADV_POPULATE_READ);	/* or the hash takes the faults */
 		atomic_store(&c->ready, at + size);
 	}
 }
 
-struct copier *copier_start(struct drv *d, int fd, uint64_t src, uint64_t size, uint64_t offset)
+struct copier *copier_start(struct drv *d, int fd, uint64_t src, uint64_t size, uint64_t offset, uint64_t view)
 {
 	const uint64_t area = arena_take(d, STACK);
 	struct copier *c;
@@ -40,7 +41,7 @@ struct copier *copier_start(struct drv *d, int fd, uint64_t src, uint64_t size, 
 		return NULL;
 	}
 	c = (struct copier *)area;
-	*c = (struct copier){ .src = src, .size = size, .offset = offset, .fd = fd };
+	*c = (struct copier){ .src = src, .size = size, .offset = offset, .view = view, .fd = fd };
 	c->pid = sys_task((void *)(area + STACK), copy, c);
 	if (c->pid > 0)
 		return c;

@@ -97,7 +97,8 @@ static struct copier *copier_for(struct drv *d, struct encl *e, int fd, const st
 	for (unsigned i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++)
 		count += !!cpus[i] + !!(cpus[i] & (cpus[i] - 1));
 	if (count > 1 && frames_free(d, e, p->offset / DRV_PAGE, p->src, p->length))
-		copier = copier_start(d, fd, p->src, p->length, frame_offset(e, p->offset / DRV_PAGE));
+		copier = copier_start(d, fd, p->src, p->length, frame_offset(e, p->offset / DRV_PAGE),
+				      epc_addr(e, p->offset / DRV_PAGE));
 	return copier;
 }
 
