@@ -2,9 +2,8 @@
 /*
  * Sequences of leaves over a small machine, with operands good and bad. After every step the invariants of
  * isa_world.h must hold. Bytes of the input are taken in steps of struct step; nothing else decides what happens.
- *
- * Two ways to build: a libFuzzer target, or, with FUZZ_REPLAY, a program that replays the files that it is given.
  */
+#include "fuzz.h"
 #include "isa_world.h"
 
 enum op {
@@ -449,8 +448,6 @@ static void machine_start(void)
 	fresh = w;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct step s;
@@ -464,23 +461,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	return 0;
 }
-
-#ifdef FUZZ_REPLAY
-int main(int argc, char **argv)
-{
-	static uint8_t data[1 << 20];
-
-	for (int i = 1; i < argc; i++) {
-		FILE *file = fopen(argv[i], "rb");
-
-		if (!file) {
-			perror(argv[i]);
-			return 1;
-		}
-		LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), file));
-		fclose(file);
-	}
-	printf("%d inputs replayed\n", argc - 1);
-	return 0;
-}
-#endif

@@ -18,75 +18,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "front/filter_build.h"
+#include "front/filter_run.h"
 #include "front/layout.h"
 
 #define TRAP	SECCOMP_RET_TRAP
 #define ALLOW	SECCOMP_RET_ALLOW
-#define BAD	0xdeadu			/* the program leaves its bounds: no real action */
 #define PROGRAM	0x401000		/* an instruction of the program */
-
-static uint32_t run(const struct filter_program *p, const struct seccomp_data *data)
-{
-	uint32_t a = 0, x = 0, memory[16] = { 0 }, k;
-	unsigned int pc = 0, steps = 0;
-
-	while (pc < p->count && steps++ < 4096) {
-		const struct sock_filter *f = &p->insn[pc++];
-		bool taken;
-
-		k = f->k;
-		switch (f->code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			if (k % 4 || k + 4 > sizeof(*data))
-				return BAD;
-			memcpy(&a, (const char *)data + k, 4);
-			continue;
-		case BPF_LD | BPF_MEM:
-			a = memory[k & 15];
-			continue;
-		case BPF_ST:
-			memory[k & 15] = a;
-			continue;
-		case BPF_MISC | BPF_TAX:
-			x = a;
-			continue;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= k;
-			continue;
-		case BPF_ALU | BPF_ADD | BPF_K:
-			a += k;
-			continue;
-		case BPF_ALU | BPF_ADD | BPF_X:
-			a += x;
-			continue;
-		case BPF_RET | BPF_K:
-			return k;
-		case BPF_JMP | BPF_JA:
-			pc += k;
-			continue;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			taken = a == k;
-			break;
-		case BPF_JMP | BPF_JGT | BPF_K:
-			taken = a > k;
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			taken = a >= k;
-			break;
-		case BPF_JMP | BPF_JGE | BPF_X:
-			taken = a >= x;
-			break;
-		case BPF_JMP | BPF_JSET | BPF_K:
-			taken = a & k;
-			break;
-		default:
-			return BAD;
-		}
-		pc += taken ? f->jt : f->jf;
-	}
-	return BAD;
-}
 
 static struct filter_program program;
 
@@ -96,7 +33,7 @@ static uint32_t call_at(uint64_t ip, uint32_t nr, uint64_t a0, uint64_t a1, uint
 		.nr = (int)nr, .arch = AUDIT_ARCH_X86_64, .instruction_pointer = ip, .args = { a0, a1, a2, a3, a4 },
 	};
 
-	return run(&program, &data);
+	return filter_run(&program, &data);
 }
 
 static uint32_t call(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)
@@ -192,7 +129,7 @@ TEST(filter, other_architectures_are_left_alone)
 		else
 			filter_build_range(&program, 0, UINT64_C(1) << 47);
 		for (data.nr = 0; data.nr < 600; data.nr++)
-			EXPECT_EQ(run(&program, &data), ALLOW);
+			EXPECT_EQ(filter_run(&program, &data), ALLOW);
 	}
 }
 

@@ -25,6 +25,8 @@ int stats_main(int argc, char **argv);
 /* main.c */
 /** message() - "softsgx: ..." and a newline on stderr. */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* text.c */
 /** size_parse() - a number with an optional suffix K, M, G; false unless the whole string is one, and not too big. */
 bool size_parse(const char *text, uint64_t *size);
 /** size_print() - the inverse, with the largest suffix that leaves no rest. */
