@@ -4,6 +4,7 @@
 
 #include <asm/unistd.h>
 #include <linux/errno.h>
+#include <linux/mman.h>
 #include <linux/time.h>
 
 #include "sys/mem.h"
@@ -133,6 +134,14 @@ struct encl *drv_encl_at(struct drv *d, uint64_t addr)
 	struct vma v;
 
 	return vma_lookup(d, addr, &v) ? v.encl : NULL;
+}
+
+bool drv_fetchable(struct drv *d, uint64_t addr)
+{
+	struct vma v;
+
+	return vma_lookup(d, addr, &v) && encl_covers(v.encl, addr) &&
+	       __atomic_load_n(&v.encl->pte[(addr - v.encl->base) / DRV_PAGE], __ATOMIC_ACQUIRE) & PROT_EXEC;
 }
 
 uint64_t encl_base(const struct encl *e)

@@ -126,6 +126,8 @@ struct encl *drv_encl_at(struct drv *d, uint64_t addr);		/* by an address inside
 uint64_t encl_base(const struct encl *e);
 uint64_t encl_size(const struct encl *e);
 struct epc_section *encl_section(struct encl *e);
+/** drv_fetchable() - does our mapping of the enclave page at @addr allow execution at this moment? Lock-free. */
+bool drv_fetchable(struct drv *d, uint64_t addr);
 /* For patching code: the EPCM says execute and not write at this page now (encl_header.lock not needed). */
 bool encl_page_is_code(struct encl *e, uint64_t addr);
 /* SECS.ATTRIBUTES.XFRM. Has drv_ops.patch_code replaced anything in the page of @addr? */

@@ -118,15 +118,15 @@ void pte_zap(struct drv *d, struct encl *e, uint64_t i, uint64_t count)
 	const uint64_t end = i + count;
 	bool any = false;
 
+	/* First said, then done: drv_fetchable(). */
 	for (uint64_t k = i; k < end; k++)
-		any |= e->pte[k] & PTE_PROT;
+		any |= __atomic_exchange_n(&e->pte[k], 0, __ATOMIC_ACQ_REL) & PTE_PROT;
 	if (any && protect(e, i, count, PROT_NONE)) {
 		/* Only a part may be mapped: page by page. */
 		for (uint64_t k = i; k < end; k++)
-			if ((e->pte[k] & PTE_PROT) && protect(e, k, 1, PROT_NONE))
+			if (protect(e, k, 1, PROT_NONE))
 				protect_afresh(d, e, k, 1, PROT_NONE);
 	}
-	memset(e->pte + i, 0, count);
 	if (any)
 		drv_invalidate(d, e, encl_addr(e, i), encl_addr(e, end));
 }

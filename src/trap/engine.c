@@ -487,9 +487,23 @@ static void window_undo(struct kmcontext *m, uint64_t enclu, uint64_t aep)
 	m->rip = enclu;
 }
 
+/*
+ * Did another thread's page fault evict the page of the instruction that has just faulted? Then nobody knows its bytes;
+ * executed again, it faults for the page to come back. Traps have been executed, and page faults are told by CR2.
+ */
+static bool code_vanished(struct engine *e, struct thread *t, const struct kucontext *uc, uint64_t generation)
+{
+	if (uc->mc.trapno == X86_DB || uc->mc.trapno == X86_BP || uc->mc.trapno == X86_PF)
+		return false;
+	if (uc->mc.rip - t->cpu.elrange_base >= t->cpu.elrange_size)
+		return false;
+	return !drv_fetchable(e->drv, uc->mc.rip) || generation_of(e, t->cpu.tcs_la) != generation;
+}
+
 enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
 				 struct kucontext *uc)
 {
+	const uint64_t generation = t->in_enclave ? generation_of(e, t->cpu.tcs_la) : 0;
 	struct patch_site *site;
 	struct exception exc;
 	unsigned size;
@@ -529,6 +543,8 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		return enclu_trapped(e, t, size, sig, info, uc);
 	}
 	if (t->in_enclave) {
+		if (code_vanished(e, t, uc, generation))
+			return ENGINE_RETURN;
 		exception_of_signal(t, uc, uc, &exc);
 		return exception_inside(e, t, &exc, NULL, sig, info, uc);
 	}

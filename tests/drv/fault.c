@@ -205,3 +205,29 @@ TEST(drv_fault, translation_follows_mappings_and_residence)
 	EXPECT_TRUE(!encl_page_is_code(encl_of(v, fd), base + 10 * PAGE));
 	done();
 }
+
+/* Proves: A-FLT-5 */
+TEST(drv_fault, leaf_that_met_an_eviction_runs_again)
+{
+	struct encl *e;
+	uint64_t generation;
+
+	ready(RW);
+	e = encl_of(v, fd);
+	EXPECT_EQ(touch(v, base + 2 * PAGE, 0, &exc), DRV_FAULT_RETRY);
+	generation = atomic_load(e->section.generation);
+	EXPECT_TRUE(!drv_raced(v->d, v->tid, base + 2 * PAGE, generation));
+	EXPECT_TRUE(!drv_raced(v->d, v->tid, 8, generation));
+	drv_lock(v->d, v->tid);
+	encl_lock(v->d, e);
+	EXPECT_TRUE(reclaim_pass(v->d, e, ENCL_NO_PAGE));
+	encl_unlock(v->d, e);
+	drv_unlock(v->d);
+	EXPECT_TRUE(drv_raced(v->d, v->tid, base + 2 * PAGE, generation));
+	EXPECT_EQ(touch(v, base + 2 * PAGE, 0, &exc), DRV_FAULT_RETRY);
+	generation = atomic_load(e->section.generation);
+	e->section.epcm[2].blocked = true;		/* an eviction that could not be finished */
+	EXPECT_TRUE(drv_raced(v->d, v->tid, base + 2 * PAGE, generation));
+	EXPECT_TRUE(!e->section.epcm[2].blocked);
+	done();
+}
