@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -369,5 +370,162 @@ TEST(xfrm, other_processes_recognise_the_sites)
 	}
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	EXPECT_EQ(status, 0);
+	te_destroy(&te);
+}
+
+/* ---- pages that become code later ---- */
+
+static void leaf(uint64_t function, uint64_t addr, uint64_t flags)
+{
+	struct sgx_secinfo secinfo __attribute__((aligned(64))) = { .flags = flags };
+	uint64_t copy[16] = { te.data, (uintptr_t)&secinfo, sizeof(secinfo) };
+	uint64_t args[16] = { function, te.data, addr };
+
+	te_call(&te, 0, TE_COPY, copy, &run);
+	te_call(&te, 0, TE_LEAF, args, &run);
+	EXPECT_EQ(run.function, EEXIT);
+	if (function == EACCEPT)
+		EXPECT_EQ(args[0], 0);
+}
+
+#define REG	SGX_SECINFO_OF_PT(SGX_PT_REG)
+
+/* Two pages of the hole: NOPs, and @code ending where it says. Writable and executable. */
+static void write_code(const uint8_t *code, uint64_t size, uint64_t at)
+{
+	static uint8_t pages[2 * 4096];
+	uint64_t copy[16] = { te.hole, (uintptr_t)pages, sizeof(pages) };
+
+	memset(pages, 0x90, sizeof(pages));
+	memcpy(pages + at, code, size);
+	pages[at + size] = 0xc3;
+	for (unsigned i = 0; i < 2; i++) {
+		leaf(EACCEPT, te.hole + 4096 * i, REG | SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_PENDING);
+		leaf(EMODPE, te.hole + 4096 * i, REG | SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_X);
+	}
+	te_call(&te, 0, TE_COPY, copy, &run);
+}
+
+static void make_read_only(void)
+{
+	struct sgx_enclave_restrict_permissions p = {
+		.offset = te.hole - te.base, .length = 2 * 4096, .permissions = SGX_SECINFO_R | SGX_SECINFO_X,
+	};
+
+	EXPECT_EQ(ioctl(te.fd, SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, &p), 0);
+	for (unsigned i = 0; i < 2; i++)
+		leaf(EACCEPT, te.hole + 4096 * i, REG | SGX_SECINFO_R | SGX_SECINFO_X | SGX_SECINFO_PR);
+}
+
+/* RAX of XGETBV, executed at @at of the hole's pages. */
+static uint64_t run_xgetbv(uint64_t at)
+{
+	uint64_t args[16] = { te.hole + at };
+
+	te_call(&te, 0, TE_RUN, args, &run);
+	EXPECT_EQ(run.function, EEXIT);
+	return args[1];
+}
+
+static bool build_hole(void)
+{
+	return !te_build(&te, &(struct te_options){ .tcs = 2, .hole_pages = 2 }) && te.vdso;
+}
+
+/* Proves: INS-35 */
+TEST(xfrm, code_written_by_the_enclave)
+{
+	static const uint8_t code[] = { 0x0f, 0x01, 0xd0 };
+	uint64_t word[16] = { 0 };
+
+	ASSERT_TRUE(build_hole());
+	write_code(code, sizeof(code), 100);
+	make_read_only();
+	EXPECT_EQ(run_xgetbv(0), 3);
+	EXPECT_EQ(run_xgetbv(100), 3);
+	/* Writable again: what the enclave wrote is there. */
+	leaf(EMODPE, te.hole, REG | SGX_SECINFO_R | SGX_SECINFO_W | SGX_SECINFO_X);
+	word[0] = te.hole + 200;
+	word[1] = 0x9090909090909090;
+	te_call(&te, 0, TE_WRITE, word, &run);
+	EXPECT_EQ(run.function, EEXIT);
+	word[0] = te.hole + 100;
+	te_call(&te, 0, TE_READ, word, &run);
+	EXPECT_EQ(word[1] & 0xffffff, 0xd0010f);
+	/* And not any more. */
+	make_read_only();
+	EXPECT_EQ(run_xgetbv(100), 3);
+	te_destroy(&te);
+}
+
+static void check_across_pages(const uint8_t *code, unsigned size, unsigned first, uint64_t operand)
+{
+	static struct area area, before;
+	uint64_t args[16] = { 0, 0xffffffff, 0, 0, 0xffffffff, operand };
+
+	ASSERT_TRUE(build_hole());
+	write_code(code, size, 4096 - first);
+	make_read_only();
+	fill(&area, 8);
+	before = area;
+	args[0] = te.hole + 4096 - first - 10;
+	args[5] += (uintptr_t)&area;
+	te_call(&te, 0, TE_RUN, args, &run);
+	EXPECT_EQ(run.function, EEXIT);
+	EXPECT_TRUE(memcmp(area.bytes, before.bytes, 576) != 0);
+	EXPECT_MEMEQ(area.bytes + 576, before.bytes + 576, AREA - 576);
+	te_destroy(&te);
+}
+
+/* Proves: INS-35 */
+TEST(xfrm, sites_across_pages)
+{
+	static const uint8_t xsave64[] = { 0x48, 0x0f, 0xae, 0x27 }, xsavec[] = { 0x3e, 0x48, 0x0f, 0xc7, 0x67, 0x40 };
+	static const uint8_t xsave[] = { 0x0f, 0xae, 0xa7, 0, 1, 0, 0 };
+
+	for (unsigned first = 1; first <= sizeof(xsave64); first++)
+		check_across_pages(xsave64, sizeof(xsave64), first, 0);
+	for (unsigned first = 1; first <= sizeof(xsave); first++)
+		check_across_pages(xsave, sizeof(xsave), first, (uint64_t)-256);
+	for (unsigned first = 2; first <= sizeof(xsavec); first++)
+		check_across_pages(xsavec, sizeof(xsavec), first, (uint64_t)-64);
+}
+
+/* A breakpoint of the enclave's own stays one. */
+/* Proves: INS-31 */
+TEST(xfrm, other_breakpoints_stay)
+{
+	static const uint8_t code[] = { 0x0f, 0x01, 0xd0, 0xc3, 0xcc, 0x90, 0x90 };
+	uint64_t args[16] = { 0 };
+
+	ASSERT_TRUE(build_hole());
+	write_code(code, sizeof(code), 100);
+	make_read_only();
+	EXPECT_EQ(run_xgetbv(100), 3);
+	args[0] = te.hole + 104;
+	te_call(&te, 0, TE_RUN, args, &run);
+	EXPECT_EQ(run.function, ERESUME);
+	EXPECT_EQ(run.exception_vector, UD);
+	te_destroy(&te);
+}
+
+/* Proves: A-EPC-10 */
+TEST(xfrm, code_that_was_evicted_before_it_ran)
+{
+	uint64_t args[16] = { 0 };
+
+	/* More than the EPC of 32 MiB. */
+	ASSERT_EQ(te_build(&te, &(struct te_options){ .tcs = 2, .heap_pages = 9000 }), 0);
+	te_call(&te, 0, TE_XGETBV, args, &run);
+	EXPECT_EQ(run.function, EEXIT);
+	EXPECT_EQ(args[0], 3);
+	for (uint64_t i = 0; i < 9000; i++) {
+		uint64_t word[16] = { te.heap + 4096 * i };
+
+		te_call(&te, 0, TE_READ, word, &run);
+	}
+	args[0] = args[1] = 0;
+	te_call(&te, 0, TE_XGETBV, args, &run);
+	EXPECT_EQ(args[0], 3);
 	te_destroy(&te);
 }
