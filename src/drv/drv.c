@@ -111,6 +111,8 @@ bool drv_signal_pending(struct drv *d)
 
 void drv_invalidate(struct drv *d, struct encl *e, uint64_t start, uint64_t end)
 {
+	if (e->npages)
+		section_touch(&e->section);	/* entries that an engine has cached may rest on these pages */
 	if (d->ops && d->ops->invalidate)
 		d->ops->invalidate(d, e, start, end);
 }

@@ -74,6 +74,7 @@ static long create(struct drv *d, struct encl *e)
 	h->attributes = secs->attributes.flags;
 	h->xfrm = secs->attributes.xfrm;
 	h->allowed = UNPRIVILEGED | (d->config.aexnotify ? SGX_ATTR_AEXNOTIFY : 0);	/* A-CRE 10 */
+	atomic_store(&h->generation, h->id);	/* random: what an engine remembers of a former enclave here is stale */
 	atomic_store_explicit(&h->state, ENCL_CREATED, memory_order_release);
 	if (d->counters)
 		d->counters->enclaves_created++;
