@@ -63,12 +63,11 @@ void drv_unlock(struct drv *d)
 
 void drv_fork_prepare(struct drv *d, uint32_t tid)
 {
-	const uint64_t until = drv_now() + 2000000000;
-
 	drv_lock(d, tid);
+	d->fork_until = drv_now() + 2000000000;
 	for (uint32_t i = 0; i < d->encl_count; i++)
 		if (d->encls[i].used)
-			d->encls[i].header->fork_until = until;
+			d->encls[i].header->fork_until = d->fork_until;
 }
 
 void drv_fork_done(struct drv *d, bool child)
@@ -98,6 +97,8 @@ void drv_fork_done(struct drv *d, bool child)
 		e->pins = 0;
 		encl_lock(d, e);
 		encl_register_user(d, e);
+		if (e->header->fork_until == d->fork_until)	/* not that of another fork since */
+			e->header->fork_until = 0;
 		encl_unlock(d, e);
 		encl_put(d, e);
 	}
@@ -136,6 +137,18 @@ struct encl *drv_encl_at(struct drv *d, uint64_t addr)
 	struct vma v;
 
 	return vma_lookup(d, addr, &v) ? v.encl : NULL;
+}
+
+bool drv_alone(struct drv *d, uint32_t tid, struct encl *e)
+{
+	bool alone;
+
+	drv_lock(d, tid);
+	encl_lock(d, e);
+	alone = encl_exclusive(d, e);
+	encl_unlock(d, e);
+	drv_unlock(d);
+	return alone;
 }
 
 bool drv_fetchable(struct drv *d, uint64_t addr)

@@ -43,6 +43,7 @@ struct drv {
 	struct cpu cpu;			/* for ENCLS leaves */
 	struct encl *leaf_encl;		/* whose EPC the leaf in progress works on */
 	uint64_t epc_used;
+	uint64_t fork_until;		/* what the last fork of this process wrote into headers */
 	/* In the arena: */
 	struct scratch *scratch;
 	struct encl *encls;		/* [encl_count] slots, used or not */

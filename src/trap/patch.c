@@ -195,10 +195,28 @@ static bool host_writable(uint64_t addr)
 			 0) != -EFAULT;
 }
 
-static void site_patch(struct engine *e, struct encl *encl, struct patch_site *s)
+static void site_write(struct patch_site *s, const struct code *code, uint64_t trampoline)
+{
+	const int32_t displacement = (int32_t)(trampoline - (s->addr + 5));
+
+	if (!code_write(code, 0, 0xcc))
+		return;
+	s->trampoline = trampoline;
+	s->patched = trampoline ? 3 : 1;		/* a thread that arrives now traps and is served */
+	sync_cores();
+	if (!trampoline)
+		return;
+	code_write(code, 1, (uint8_t)displacement);
+	code_write(code, 2, (uint8_t)(displacement >> 8));
+	sync_cores();
+	code_write(code, 0, 0xe9);
+	sync_cores();
+}
+
+static void site_patch(struct engine *e, uint32_t tid, struct encl *encl, struct patch_site *s)
 {
 	uint64_t offset = s->addr & 0xfff, trampoline = 0;
-	int32_t displacement;
+	enum encl_patch allowed = ENCL_PATCH_JUMP;
 	struct code code;
 
 	if (s->size != 3 || offset > SGX_PAGE_SIZE - 5)
@@ -207,22 +225,19 @@ static void site_patch(struct engine *e, struct encl *encl, struct patch_site *s
 		return;
 	if (rt_copy(s->original, (const void *)s->addr, sizeof(s->original)) || !code_open(&code, encl, s->addr))
 		return;
+	if (encl)
+		s->original[0] = 0x0f;		/* it may be another process's INT3 already */
 	sys_call3(NR_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
 	if (e->patch_mode != PATCH_INT3)
 		trampoline = trampoline_find(e, encl, s, s->original + 3);
-	if ((trampoline || e->patch_mode != PATCH_JUMP) && code_write(&code, 0, 0xcc)) {
-		s->trampoline = trampoline;
-		s->patched = trampoline ? 3 : 1;	/* a thread that arrives now traps and is served */
-		sync_cores();
-		if (trampoline) {
-			displacement = (int32_t)(trampoline - (s->addr + 5));
-			code_write(&code, 1, (uint8_t)displacement);
-			code_write(&code, 2, (uint8_t)(displacement >> 8));
-			sync_cores();
-			code_write(&code, 0, 0xe9);
-			sync_cores();
-		}
-	}
+	if (encl)
+		allowed = encl_patch_begin(e->drv, tid, encl, s->addr, trampoline);
+	if (allowed != ENCL_PATCH_JUMP)
+		trampoline = 0;
+	if (allowed != ENCL_PATCH_NO && (trampoline || e->patch_mode != PATCH_JUMP))
+		site_write(s, &code, trampoline);
+	if (encl)
+		encl_patch_end(e->drv, encl, s->addr, s->patched);
 	code_close(&code);
 }
 
@@ -236,13 +251,15 @@ void patch_trapped(struct engine *e, struct thread *t, uint64_t addr, unsigned s
 	encl = drv_encl_at(e->drv, addr);
 	if (inside ? !encl || !encl_page_is_code(encl, addr) : encl != NULL)
 		return;
+	if (inside && !drv_alone(e->drv, (uint32_t)t->tid, encl))
+		return;		/* the page is another process's code, too, and our trampolines are not there */
 	lock_acquire(&e->patch_lock, (uint32_t)t->tid);
 	s = site_of(e, addr);
 	if (s && !s->patched) {
 		s->size = (uint8_t)size;
 		s->host = !inside;
 		if (++s->hits >= (e->patch_mode == PATCH_FORCE ? 1 : PATCH_HOT))
-			site_patch(e, encl, s);
+			site_patch(e, (uint32_t)t->tid, encl, s);
 	}
 	lock_release(&e->patch_lock);
 }
@@ -307,8 +324,10 @@ void engine_invalidate(struct engine *e, struct encl *encl, uint64_t start, uint
 
 		if (!s->addr || s->addr - start >= end - start)
 			continue;
-		if (s->patched)
+		if (s->patched) {
 			site_restore(encl, s);
+			encl_patch_remove(encl, s->addr);
+		}
 		s->addr = 0;
 	}
 }
