@@ -192,6 +192,8 @@ struct encl *encl_attach(struct drv *d, int fd, long *error)
 	encl_register_user(d, e);
 	if (encl_state(e) != ENCL_NEW)
 		*error = encl_see(d, e, e->header->size);
+	if (!*error && e->npages)
+		encl_patches_degrade(e);
 	encl_unlock(d, e);
 	if (*error) {
 		encl_put(d, e);

@@ -24,6 +24,7 @@
 #define ENCL_CHUNK		512	/* pages counted together; also VA slots of a VA page */
 #define ENCL_USERS_MAX		64
 #define ENCL_FDS_MAX		12
+#define ENCL_PATCHED_MAX	128
 #define ENCL_NO_PAGE		UINT64_MAX
 
 enum encl_state { ENCL_NEW, ENCL_CREATED, ENCL_INITIALISED };
@@ -71,6 +72,7 @@ struct encl_header {
 	uint32_t crowded;		/* more users than the table holds: never reclaim */
 	uint64_t fork_until;		/* CLOCK_MONOTONIC ns until which a forked child may not have registered yet */
 	struct encl_user users[ENCL_USERS_MAX];
+	_Atomic uint64_t patched[ENCL_PATCHED_MAX]; /* see encl_patch_begin(): addresses, 0 free, bit 63: a jump */
 };
 static_assert(sizeof(struct encl_header) <= 4096, "one page");
 
@@ -130,6 +132,9 @@ bool encl_try_lock(struct drv *d, struct encl *e);
 /** encl_exclusive() - is no other live process attached? Forgets dead ones. Context: header lock held. */
 bool encl_exclusive(struct drv *d, struct encl *e);
 void encl_register_user(struct drv *d, struct encl *e);
+
+/** encl_patches_degrade() - jumps of other processes into their trampolines become INT3s. Context: header lock held. */
+void encl_patches_degrade(struct encl *e);
 
 /** encl_next_page() - index of the first page at or after @i that exists; >= @end if none before it. */
 uint64_t encl_next_page(const struct encl *e, uint64_t i, uint64_t end);

@@ -289,7 +289,10 @@ void engine_async(struct engine *e, struct thread *t, struct kucontext *uc)
 	aex(e, t, uc, &event);
 }
 
-/* Is there an ENCLU at @addr? Programs rewrite their code, so nothing is remembered. */
+/*
+ * Is there an ENCLU at @addr? Programs rewrite their code, so nothing is remembered; a debugger's INT3 in place of the
+ * vDSO's ENCLU is to fire (B-41).
+ */
 static bool is_plain_enclu(struct engine *e, uint64_t addr, unsigned *size)
 {
 	uint8_t bytes[16];
@@ -297,8 +300,6 @@ static bool is_plain_enclu(struct engine *e, uint64_t addr, unsigned *size)
 	struct patch_site *site;
 
 	*size = 3;
-	if (addr == e->vdso_enclu)
-		return true;
 	available -= (unsigned)rt_copy(bytes, (const void *)addr, available);
 	if (insn_classify(bytes, available, &length) == INSN_ENCLU) {
 		*size = length;
@@ -446,6 +447,10 @@ static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsi
 	if (enclu_run(e, t, uc, size, &exc, &bus)) {
 		if (leaf == (inside ? EEXIT : EENTER) && site != e->vdso_enclu)
 			patch_trapped(e, t, site, size, inside);
+		if (inside && !t->in_enclave && (uc->mc.rflags & X86_FLAGS_TF)) {	/* DBG-01: a step ends here */
+			exception_signal(&(struct exception){ .vector = X86_DB }, false, sig, info, uc);
+			return ENGINE_DELIVER;
+		}
 		return ENGINE_RETURN;
 	}
 	if (inside)
@@ -531,6 +536,10 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 			uc->mc.rip = at;
 			return enclu_trapped(e, t, site->size, sig, info, uc);
 		}
+		if (t->in_enclave && encl_patched(t->encl, at)) {	/* by another process */
+			uc->mc.rip = at;
+			return enclu_trapped(e, t, 3, sig, info, uc);
+		}
 		switch (t->in_enclave ? xfrm_trap(e, t, sig, info, uc, &exc) : XFRM_NOT_MINE) {
 		case XFRM_DONE:
 			return ENGINE_RETURN;
@@ -539,7 +548,7 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		case XFRM_NOT_MINE:
 			break;
 		}
-	} else if (is_plain_enclu(e, uc->mc.rip, &size)) {
+	} else if (uc->mc.trapno != X86_DB && is_plain_enclu(e, uc->mc.rip, &size)) {	/* #DB: a step led here */
 		return enclu_trapped(e, t, size, sig, info, uc);
 	}
 	if (t->in_enclave) {
