@@ -11,7 +11,7 @@
 
 #include "sys/mem.h"
 
-#define MARGIN		128	/* bytes of the pages on both sides that are shown too */
+#define MARGIN		1024	/* bytes of the pages on both sides that are shown too */
 
 /* The page with its surroundings as the enclave's author wrote them, as far as they are code. */
 struct view {

@@ -15,7 +15,9 @@ static bool governed(enum insn_kind kind)
 	}
 }
 
-static const struct insn_wanted wanted = { .second = { 0xae, 0xc7, 0x01 }, .count = 3, .is = governed };
+static const struct insn_wanted wanted = {
+	.second = { 0xae, 0xc7, 0x01 }, .count = 3, .reach = INSN_SCAN_FAR, .is = governed,
+};
 
 /* Prefixes that leave these instructions what they are. */
 bool xfrm_is_prefix(uint8_t byte)
