@@ -135,12 +135,11 @@ bool encl_page_is_code(struct encl *e, uint64_t addr);
 /*
  * An ENCLU (0F 01 D7) at @addr is about to become an INT3 (CC 01 D7) or, with @jump, a jump. Every process that uses the
  * enclave executes those bytes, but only this one and its children know where a jump leads: as soon as another attaches,
- * jumps become INT3s. begin says which form may be written, and takes the driver's locks until end, which is told whether
- * that was done.
+ * jumps become INT3s. begin says which form may be written, and holds the driver's locks until end.
  */
 enum encl_patch { ENCL_PATCH_NO, ENCL_PATCH_INT3, ENCL_PATCH_JUMP };
 enum encl_patch encl_patch_begin(struct drv *d, uint32_t tid, struct encl *e, uint64_t addr, bool jump);
-void encl_patch_end(struct drv *d, struct encl *e, uint64_t addr, bool done);
+void encl_patch_end(struct drv *d, struct encl *e, uint64_t addr);
 void encl_patch_remove(struct encl *e, uint64_t addr);		/* the ENCLU is back; any context */
 bool encl_patched(const struct encl *e, uint64_t addr);		/* by any process; any context */
 /* SECS.ATTRIBUTES.XFRM. Has drv_ops.patch_code replaced anything in the page of @addr? */

@@ -9,6 +9,7 @@
 #include <linux/membarrier.h>
 
 #define PATCHED_JUMP	(UINT64_C(1) << 63)
+#define ENCLU_FIRST	0x0f
 
 static _Atomic uint64_t *find(struct encl *e, uint64_t addr)
 {
@@ -37,10 +38,12 @@ enum encl_patch encl_patch_begin(struct drv *d, uint32_t tid, struct encl *e, ui
 	return form;
 }
 
-void encl_patch_end(struct drv *d, struct encl *e, uint64_t addr, bool done)
+void encl_patch_end(struct drv *d, struct encl *e, uint64_t addr)
 {
-	if (!done)
-		encl_patch_remove(e, addr);
+	_Atomic uint64_t *slot = find(e, addr);
+
+	if (slot && e->section.mem[addr - e->base] == ENCLU_FIRST)	/* it was not replaced after all */
+		atomic_store_explicit(slot, 0, memory_order_release);
 	encl_unlock(d, e);
 	drv_unlock(d);
 }

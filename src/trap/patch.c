@@ -237,7 +237,7 @@ static void site_patch(struct engine *e, uint32_t tid, struct encl *encl, struct
 	if (allowed != ENCL_PATCH_NO && (trampoline || e->patch_mode != PATCH_JUMP))
 		site_write(s, &code, trampoline);
 	if (encl)
-		encl_patch_end(e->drv, encl, s->addr, s->patched);
+		encl_patch_end(e->drv, encl, s->addr);
 	code_close(&code);
 }
 
@@ -251,8 +251,6 @@ void patch_trapped(struct engine *e, struct thread *t, uint64_t addr, unsigned s
 	encl = drv_encl_at(e->drv, addr);
 	if (inside ? !encl || !encl_page_is_code(encl, addr) : encl != NULL)
 		return;
-	if (inside && !drv_alone(e->drv, (uint32_t)t->tid, encl))
-		return;		/* the page is another process's code, too, and our trampolines are not there */
 	lock_acquire(&e->patch_lock, (uint32_t)t->tid);
 	s = site_of(e, addr);
 	if (s && !s->patched) {
