@@ -15,7 +15,7 @@ static bool is_xsave(enum insn_kind kind)
 	return kind >= INSN_XSAVE && kind <= INSN_XGETBV;
 }
 
-static const struct insn_wanted xsave = { .second = { 0xae, 0xc7, 0x01 }, .count = 3, .is = is_xsave };
+static const struct insn_wanted xsave = { .second = { 0xae, 0xc7, 0x01 }, .count = 3, .far = true, .is = is_xsave };
 
 static uint64_t scan_cpuid(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, unsigned int *prefixes)
 {

@@ -12,7 +12,7 @@ static bool is_cpuid(enum insn_kind kind)
 
 uint64_t cpuid_scan(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end)
 {
-	static const struct insn_wanted wanted = { .second = { 0xa2 }, .count = 1, .reach = INSN_SCAN_MARGIN, .is = is_cpuid };
+	static const struct insn_wanted wanted = { .second = { 0xa2 }, .count = 1, .is = is_cpuid };
 	unsigned int prefixes = 0;
 
 	while ((from = insn_scan(&wanted, code, size, from, end, &prefixes)) < end && prefixes)

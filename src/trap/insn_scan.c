@@ -51,15 +51,35 @@ static void follow(const struct insn_wanted *w, uint8_t *stream, const uint8_t *
 	}
 }
 
+/* JMP, RET, UD2: data may follow. */
+static bool ends_code(const struct insn *insn)
+{
+	if (insn->encoding != INSN_LEGACY)
+		return false;
+	if (insn->map)
+		return insn->kind == INSN_UD2;
+	switch (insn->opcode) {
+	case 0xc2: case 0xc3: case 0xe9: case 0xeb:
+		return true;
+	case 0xff:
+		return (insn->modrm >> 3 & 7) == 4;
+	default:
+		return false;
+	}
+}
+
 /* 00 00 is an instruction that nobody writes, and the most frequent one in data: relocations, tables of small numbers. */
 static bool followed_by_code(const uint8_t *code, uint64_t at, uint64_t size)
 {
 	struct insn insn;
 	unsigned int i;
 
-	for (i = 0; i < LOOK_AHEAD && at + INSN_LENGTH_MAX <= size; i++, at += insn.length)
+	for (i = 0; i < LOOK_AHEAD && at + INSN_LENGTH_MAX <= size; i++, at += insn.length) {
 		if (!insn_decode(code + at, INSN_LENGTH_MAX, &insn) || !(code[at] | code[at + 1]))
 			return false;
+		if (ends_code(&insn))
+			return true;
+	}
 	return true;
 }
 
@@ -87,7 +107,8 @@ static enum verdict vote(const uint8_t *stream, unsigned int count, unsigned int
 static bool is_instruction(const struct insn_wanted *w, const uint8_t *code, uint64_t candidate, uint64_t size,
 			   unsigned int *prefixes)
 {
-	const unsigned int reach = candidate > w->reach ? w->reach : (unsigned int)candidate;
+	const unsigned int wanted = w->far ? INSN_SCAN_FAR : INSN_SCAN_MARGIN;
+	const unsigned int reach = candidate > wanted ? wanted : (unsigned int)candidate;
 	const unsigned int near = reach > INSN_SCAN_MARGIN ? reach - INSN_SCAN_MARGIN : 0;
 	const uint64_t first = candidate - reach;
 	uint8_t stream[INSN_SCAN_FAR + 1];

@@ -9,7 +9,7 @@
 struct insn_wanted {
 	uint8_t second[4];
 	uint8_t count;
-	uint16_t reach;		/* bytes before an instruction that are looked at: INSN_SCAN_MARGIN .. _FAR */
+	bool far;		/* look at INSN_SCAN_FAR bytes before an instruction, not only INSN_SCAN_MARGIN */
 	bool (*is)(enum insn_kind kind);
 };
 

@@ -16,7 +16,7 @@ static bool governed(enum insn_kind kind)
 }
 
 static const struct insn_wanted wanted = {
-	.second = { 0xae, 0xc7, 0x01 }, .count = 3, .reach = INSN_SCAN_FAR, .is = governed,
+	.second = { 0xae, 0xc7, 0x01 }, .count = 3, .far = true, .is = governed,
 };
 
 /* Prefixes that leave these instructions what they are. */

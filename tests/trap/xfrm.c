@@ -176,6 +176,18 @@ TEST(xfrm, relocations_are_no_code)
 	EXPECT_TRUE(!patch(&p, 1));
 }
 
+/* The last instruction before a JMP, and behind that constants. */
+TEST(xfrm, data_behind_a_jump)
+{
+	static const uint8_t end[] = { 0xdb, 0xe3, 0xeb, 0x80, 0x80, 0x1f };
+	struct pages p = with(&forms[1], PAGE + 1000);
+
+	memset(p.bytes + PAGE + 1004, 0, 200);
+	memcpy(p.bytes + PAGE + 1004, end, sizeof(end));
+	EXPECT_TRUE(patch(&p, 1));
+	EXPECT_EQ(p.bytes[PAGE + 1000], 0xcc);
+}
+
 static unsigned sites_of(const uint8_t *code, uint64_t size)
 {
 	unsigned n = 0;
