@@ -108,7 +108,7 @@ static uint32_t base_rule(bool exec, uint32_t nr, const uint64_t *a)
 		trap = !(a[0] & CLONE_VFORK);
 	if (nr == __NR_arch_prctl)
 		trap = (uint32_t)a[0] == 0x1011 || (uint32_t)a[0] == 0x1012;
-	return trap ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW;
+	return trap ? SECCOMP_RET_TRAP | RT_TRAP_DATA : SECCOMP_RET_ALLOW;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -149,11 +149,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (in.program % 4) {
 	case 0:
 		filter_build_range(&program, in.start, in.start + in.size);
-		expected = range_rule(&in, (uint32_t)call.nr, in.args) ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW;
+		expected = range_rule(&in, (uint32_t)call.nr, in.args) ? SECCOMP_RET_TRAP | RT_TRAP_DATA : SECCOMP_RET_ALLOW;
 		break;
 	case 1:
 		filter_build_fd(&program, in.first, in.last);
-		expected = fd_rule(&in, (uint32_t)call.nr, in.args) ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW;
+		expected = fd_rule(&in, (uint32_t)call.nr, in.args) ? SECCOMP_RET_TRAP | RT_TRAP_DATA : SECCOMP_RET_ALLOW;
 		break;
 	default:
 		filter_build_base(&program, in.program & 1);

@@ -78,7 +78,7 @@ static void trap_numbers(struct filter_program *p, const uint16_t *numbers, unsi
 
 	for (i = 0; i < count; i++)
 		emit(p, BPF_JMP | BPF_JEQ | BPF_K, numbers[i], (uint8_t)(count - 1 - i), i + 1 == count ? SELECTED_SIZE : 0);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 }
 
 /* One number with conditions: what stands between begin_number() and end_number() answers on every path. */
@@ -135,7 +135,7 @@ void filter_build_base(struct filter_program *p, bool exec_mappings)
 	emit(p, BPF_ALU | BPF_AND | BPF_K, 0xff00, 0, 0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, SGX_IOCTL_TYPE << 8, 1, 0);
 	answer(p, SECCOMP_RET_ALLOW);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	end_number(p, at);
 
 	at = begin_number(p, __NR_mmap);
@@ -152,14 +152,14 @@ void filter_build_base(struct filter_program *p, bool exec_mappings)
 	load(p, ARG_LOW(4));
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 0, 1);
 	answer(p, SECCOMP_RET_ALLOW);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	end_number(p, at);
 
 	/* A child that borrows its parent's memory and stack must not see the gate: it would use the parent's frames. */
 	at = begin_number(p, __NR_clone);
 	load(p, ARG_LOW(0));
 	refuse_bits(p, CLONE_VFORK);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	end_number(p, at);
 
 	at = begin_number(p, __NR_arch_prctl);
@@ -167,7 +167,7 @@ void filter_build_base(struct filter_program *p, bool exec_mappings)
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, ARCH_GET_CPUID, 2, 0);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, ARCH_SET_CPUID, 1, 0);
 	answer(p, SECCOMP_RET_ALLOW);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	end_number(p, at);
 
 	/* Its flags lie in memory, where a filter cannot look; every caller knows kernels without it. */
@@ -196,7 +196,7 @@ void filter_build_fd(struct filter_program *p, uint32_t first, uint32_t last)
 		emit(p, BPF_JMP | BPF_JGE | BPF_K, first, 0, 1);
 		emit(p, BPF_JMP | BPF_JGT | BPF_K, last, 0, 1);
 		answer(p, SECCOMP_RET_ALLOW);
-		selected(p, SECCOMP_RET_TRAP);
+		selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 		if (!argument)
 			unless_equal_skip(p, __NR_mmap, block);
 	}
@@ -262,25 +262,25 @@ void filter_build_range(struct filter_program *p, uint64_t start, uint64_t end)
 	for (i = 0; i < count; i++)
 		emit(p, BPF_JMP | BPF_JEQ | BPF_K, numbers[i], (uint8_t)(count - 1 - i), i + 1 == count ? block : 0);
 	overlap(p, 0, 1, start, end, false, SELECTED_SIZE);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	answer(p, SECCOMP_RET_ALLOW);
 
 	at = begin_number(p, __NR_mmap);
 	load(p, ARG_LOW(3));
 	require_bits(p, MAP_FIXED | MAP_FIXED_NOREPLACE);
 	overlap(p, 0, 1, start, end, false, SELECTED_SIZE);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	answer(p, SECCOMP_RET_ALLOW);
 	end_number(p, at);
 
 	/* An old length of 0 makes a second mapping of the same pages. */
 	at = begin_number(p, __NR_mremap);
 	overlap(p, 0, 1, start, end, true, SELECTED_SIZE);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	load(p, ARG_LOW(3));
 	require_bits(p, MREMAP_FIXED);
 	overlap(p, 4, 2, start, end, false, SELECTED_SIZE);
-	selected(p, SECCOMP_RET_TRAP);
+	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	answer(p, SECCOMP_RET_ALLOW);
 	end_number(p, at);
 	finish(p);

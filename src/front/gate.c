@@ -11,43 +11,29 @@
 
 #include <asm/unistd.h>
 
-extern const char rt_stub[], rt_stub_ret[];
-
-#define RED_ZONE	128
-
-static bool stub_frame(struct kucontext *uc, uint64_t *sp)
-{
-	*sp = uc->mc.rsp - RED_ZONE - 8;
-	return !rt_copy((void *)*sp, &uc->mc.rip, 8);
-}
+extern const char rt_stub[], rt_stub_end[];
 
 void gate_continue(struct thread *t, struct kucontext *uc)
 {
-	struct kmcontext *m = &uc->mc;
-	uint64_t sp;
-
-	(void)t;
-	if (!stub_frame(uc, &sp)) {		/* no stack to speak of: the call cannot be one that blocks for long */
-		m->rax = (uint64_t)sys_call6((long)m->rax, (long)m->rdi, (long)m->rsi, (long)m->rdx, (long)m->r10,
-					     (long)m->r8, (long)m->r9);
-		return;
-	}
-	m->rsp = sp;
-	m->rip = (uintptr_t)rt_stub;
+	t->stub_rip = uc->mc.rip;
+	t->stub_r11 = uc->mc.r11;
+	uc->mc.rip = (uintptr_t)rt_stub;
 }
 
-bool gate_stub_fixup(struct kucontext *uc)
+bool gate_in_stub(const struct kucontext *uc)
+{
+	return uc->mc.rip - (uintptr_t)rt_stub < (uintptr_t)(rt_stub_end - rt_stub);
+}
+
+void gate_stub_fixup(const struct thread *t, struct kucontext *uc)
 {
 	struct kmcontext *m = &uc->mc;
-	uint64_t target;
 
-	if (m->rip != (uintptr_t)rt_stub && m->rip != (uintptr_t)rt_stub_ret)
-		return false;
-	if (rt_copy(&target, (const void *)m->rsp, 8))
-		return false;
-	m->rsp += RED_ZONE + 8;
-	m->rip = m->rip == (uintptr_t)rt_stub ? target - 2 : target;	/* at the program's SYSCALL, or behind it */
-	return true;
+	if (!gate_in_stub(uc))
+		return;
+	m->rip = m->rip == (uintptr_t)rt_stub ? t->stub_rip - 2 : t->stub_rip;	/* the program's SYSCALL, or behind it */
+	m->rcx = t->stub_rip;
+	m->r11 = t->stub_r11;
 }
 
 void gate_cpuid(struct kucontext *uc, unsigned behind)

@@ -72,28 +72,29 @@ static long gate_fork(struct thread *t, struct kucontext *uc, uint32_t nr)
 	return ret;
 }
 
-/* A child of vfork shares the slot with its parent and leaves for good here: what it counted must not stay. */
 static long gate_exec(struct thread *t, const struct kucontext *uc, uint32_t nr)
 {
 	const struct kmcontext *m = &uc->mc;
 	uint64_t mask = (uc->sigmask & ~PLATFORM_SIGNALS) | t->vmask;
 	long ret;
 
-	t->depth--;
 	if (nr == __NR_execveat)
 		ret = rt_execve((int)m->rdi, (const char *)m->rsi, (char *const *)m->rdx, (char *const *)m->r10,
 				(int)m->r8, mask, signals_ignored());
 	else
 		ret = rt_execve(AT_FDCWD, (const char *)m->rdi, (char *const *)m->rsi, (char *const *)m->rdx, 0,
 				mask, signals_ignored());
-	t->depth++;
 	return ret;
 }
 
 static void gate_exit(struct thread *t, const struct kmcontext *m)
 {
+	const uint64_t all = ~UINT64_C(0);
+
 	if ((uint64_t)sys_call0(__NR_gettid) != t->tid)
 		sys_call1(__NR_exit, m->rdi);	/* a child of vfork: the slot is its parent's */
+	/* Once the slot is another thread's, no signal may need it. */
+	sys_call4(__NR_rt_sigprocmask, KSIG_SETMASK, &all, 0, sizeof(all));
 	rt_thread_exit(thread_slot_word(t), ~(UINT64_C(1) << (t->index % 64)), (int)m->rdi);
 }
 

@@ -71,37 +71,49 @@ static long gate_sigprocmask(struct thread *t, struct kucontext *uc)
 			return -EINVAL;
 		}
 	}
-	t->vmask = new & PLATFORM_SIGNALS;
+	if (t->vmask != (new & PLATFORM_SIGNALS)) {
+		signals_lend(t);
+		t->vmask = new & PLATFORM_SIGNALS;
+	}
 	uc->sigmask = new & ~PLATFORM_SIGNALS;
 	if (uc->mc.rdx && rt_copy((void *)uc->mc.rdx, &old, 8))
 		return -EFAULT;
 	return 0;
 }
 
+/* signals_altstack_set() - as do_sigaltstack() of the kernel, with the program at @sp. */
+long signals_altstack_set(struct thread *t, const struct kstack *new, uint64_t sp)
+{
+	const uint32_t mode = (uint32_t)new->flags & ~KSS_AUTODISARM;
+
+	if (signals_on_altstack(t, sp))
+		return -EPERM;
+	if (mode != KSS_DISABLE && mode != KSS_ONSTACK && mode)
+		return -EINVAL;
+	if (mode != KSS_DISABLE && new->size < MIN_SIGSTACK)
+		return -ENOMEM;
+	signals_lend(t);
+	t->altstack = (struct kstack){ .flags = new->flags };
+	if (mode != KSS_DISABLE) {
+		t->altstack.sp = new->sp;
+		t->altstack.size = new->size;
+	}
+	return 0;
+}
+
 static long gate_sigaltstack(struct thread *t, const struct kmcontext *m)
 {
 	struct kstack new, old = t->altstack;
-	bool on = old.size && m->rsp - old.sp - 1 < old.size;
+	long ret;
 
-	old.flags = on ? KSS_ONSTACK : old.size ? 0 : KSS_DISABLE;
+	old.flags = (int32_t)((uint32_t)old.flags & KSS_AUTODISARM) |
+		    (!old.size ? KSS_DISABLE : signals_on_altstack(t, m->rsp) ? KSS_ONSTACK : 0);
 	if (m->rdi) {
 		if (rt_copy(&new, (const void *)m->rdi, sizeof(new)))
 			return -EFAULT;
-		if (on)
-			return -EPERM;
-		switch ((uint32_t)new.flags & ~KSS_AUTODISARM) {
-		case KSS_DISABLE:
-			new.sp = new.size = 0;
-			break;
-		case 0:
-		case KSS_ONSTACK:
-			if (new.size < MIN_SIGSTACK)
-				return -ENOMEM;
-			break;
-		default:
-			return -EINVAL;
-		}
-		t->altstack = (struct kstack){ .sp = new.sp, .size = new.size };
+		ret = signals_altstack_set(t, &new, m->rsp);
+		if (ret)
+			return ret;
 	}
 	if (m->rsi && rt_copy((void *)m->rsi, &old, sizeof(old)))
 		return -EFAULT;

@@ -9,6 +9,7 @@
 
 #define RT_BASE			0x6f5000000000		/* the blob: text first, then data; linker script rt.ld */
 #define RT_TEXT_MAX		0x100000		/* the filter lets system calls through from [RT_BASE, + RT_TEXT_MAX) */
+#define RT_TRAP_DATA		0x5347			/* si_errno of the filter's SIGSYS: tells it from those of the program's filters */
 #define RT_SIZE			0x400000		/* text, data and bss */
 #define RT_VDSO_BASE		0x6f5000800000		/* the vDSO image */
 #define RT_DRV_STATE		0x6f5001000000		/* struct drv */

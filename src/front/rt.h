@@ -102,7 +102,8 @@ bool cpuid_is_patched(uint64_t rip);
 void gate_syscall(struct thread *t, struct kucontext *uc, uint32_t nr);
 /* Let the program make the call itself: it continues in a stub inside the runtime that returns behind the original. */
 void gate_continue(struct thread *t, struct kucontext *uc);
-bool gate_stub_fixup(struct kucontext *uc);	/* RIP in the stub: rewrite to the program's own instruction */
+bool gate_in_stub(const struct kucontext *uc);
+void gate_stub_fixup(const struct thread *t, struct kucontext *uc); /* RIP in it: rewrite to the program's own instruction */
 void gate_files(struct thread *t, struct kucontext *uc, uint32_t nr);
 void gate_memory(struct thread *t, struct kucontext *uc, uint32_t nr);
 void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr);
@@ -121,6 +122,10 @@ void signals_pending(struct thread *t, struct kucontext *uc);
 bool signals_kick(uint32_t tid);
 /* Deliver @sig to the program as the kernel would: @uc is the interrupted host state and becomes the handler's start. */
 void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc);
+
+bool signals_on_altstack(const struct thread *t, uint64_t sp);
+long signals_altstack_set(struct thread *t, const struct kstack *new, uint64_t sp); /* gate_signals.c */
+void signals_lend(struct thread *t);		/* before vmask or altstack change: a child of vfork must not keep its parent's */
 
 /* threads.c */
 void threads_init(void);

@@ -5,18 +5,26 @@
  * stack or alternate stack, seeing host state only; its masks, dispositions and alternate stacks are kept here where
  * they concern the platform's six signals or its stacks, and are the kernel's otherwise.
  */
+#include "front/launch.h"
 #include "front/rt.h"
 #include "sys/sys.h"
+#include "trap/entry_offsets.h"
 #include "trap/rtcopy.h"
 #include "trap/xfrm.h"
 
-enum { NR_RT_SIGACTION = 13, NR_RT_SIGPROCMASK = 14, NR_TGKILL = 234, NR_GETPID = 39, NR_GETTID = 186 };
+enum {
+	NR_RT_SIGACTION = 13, NR_RT_SIGPROCMASK = 14, NR_GETPID = 39, NR_GETTID = 186, NR_RT_TGSIGQUEUEINFO = 297,
+};
 
 #define KICK_CODE	(-0x5347)	/* siginfo.code of a SIGSYS that only wants the thread to leave its enclave */
 #define RED_ZONE	128
 
 void rt_signal_entry(void);
 void rt_restorer(void);
+extern const char rt_finish[], rt_finish_end[], rt_sigreturn_entry[], rt_sigreturn_masked[];	/* entry.S */
+
+/* What rt_copy() needs open while the runtime works; all else waits, so that a flood of signals can't pile up frames. */
+#define FAULT_SIGNALS	(KSIG_BIT(KSIG_SEGV) | KSIG_BIT(KSIG_BUS))
 
 static void kernel_sigaction(int sig, const struct ksigaction *act)
 {
@@ -31,11 +39,9 @@ static void install(int sig, uint64_t program_flags)
 		.flags = KSA_SIGINFO | KSA_ONSTACK | KSA_RESTORER |
 			 (program_flags & (KSA_RESTART | KSA_NOCLDSTOP | KSA_NOCLDWAIT)),
 		.restorer = (uintptr_t)rt_restorer,
-		.mask = ~PLATFORM_SIGNALS,
+		.mask = KSIG_BIT(sig) & FAULT_SIGNALS ? ~UINT64_C(0) : ~FAULT_SIGNALS,
 	};
 
-	if (KSIG_BIT(sig) & PLATFORM_SIGNALS)
-		act.flags |= KSA_NODEFER;
 	kernel_sigaction(sig, &act);
 }
 
@@ -94,20 +100,54 @@ uint64_t signals_discarded(void)
 	return discarded;
 }
 
-static _Noreturn void die(int sig)
+/* The kernel is to do with @sig what it does by default, once @uc is loaded: its registers are a core file's. */
+static void take_default(int sig, const struct ksiginfo *info)
 {
-	struct ksigaction dfl = { .handler = KSIG_DFL };
-	uint64_t mask = KSIG_BIT(sig);
+	const struct ksigaction dfl = { .handler = KSIG_DFL };
+	const uint64_t mask = KSIG_BIT(sig);
 
+	sys_call4(NR_RT_SIGPROCMASK, KSIG_BLOCK, &mask, NULL, 8);
 	kernel_sigaction(sig, &dfl);
-	sys_call4(NR_RT_SIGPROCMASK, KSIG_UNBLOCK, &mask, NULL, 8);
-	sys_call3(NR_TGKILL, sys_call0(NR_GETPID), sys_call0(NR_GETTID), sig);
-	sys_panic("signal %d did not end the process", sig);
+	if (sys_call4(NR_RT_TGSIGQUEUEINFO, sys_call0(NR_GETPID), sys_call0(NR_GETTID), sig, info))
+		sys_panic("signal %d did not end the process", sig);
 }
 
-static bool on_altstack(const struct kstack *s, uint64_t sp)
+static void die(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc)
 {
-	return s->size && sp - s->sp - 1 < s->size;
+	gate_stub_fixup(t, uc);
+	take_default(sig, info);
+	uc->sigmask = ~KSIG_BIT(sig);
+	t->vmask = PLATFORM_SIGNALS;
+}
+
+/** signals_on_altstack() - does the program run on its alternate stack? Never, if that is disarmed by its use. */
+bool signals_on_altstack(const struct thread *t, uint64_t sp)
+{
+	const struct kstack *s = &t->altstack;
+
+	return s->size && !((uint32_t)s->flags & KSS_AUTODISARM) && sp - s->sp - 1 < s->size;
+}
+
+/** signals_lend() - the thread's virtual signal state is going to change: by a child of vfork? */
+void signals_lend(struct thread *t)
+{
+	if (t->lent.valid || (uint64_t)sys_call0(NR_GETTID) == t->tid)
+		return;
+	t->lent.vmask = t->vmask;
+	t->lent.pending = t->pending;
+	t->lent.altstack = t->altstack;
+	t->lent.valid = true;
+}
+
+/* The parent goes on only when its child is gone. */
+static void take_back(struct thread *t)
+{
+	if (!t->lent.valid || (uint64_t)sys_call0(NR_GETTID) != t->tid)
+		return;
+	t->vmask = t->lent.vmask;
+	t->pending = t->lent.pending;
+	t->altstack = t->lent.altstack;
+	t->lent.valid = false;
 }
 
 /* Bytes of the extended state in a signal frame, the trailing magic included. */
@@ -142,26 +182,35 @@ static void fpstate_reset(uint64_t fpstate)
 static bool push_frame(struct thread *t, int sig, const struct ksigaction *act, const struct ksiginfo *info,
 		       struct kucontext *uc, uint64_t mask)
 {
-	uint32_t fp_size = fpstate_size(uc->mc.fpstate);
+	uint32_t fp_size = uc->mc.fpstate ? fpstate_size(uc->mc.fpstate) : 0;
 	uint64_t sp = uc->mc.rsp - RED_ZONE, fp;
+	bool on = signals_on_altstack(t, sp);
 	struct ksigframe frame;
 
-	if ((act->flags & KSA_ONSTACK) && t->altstack.size && !on_altstack(&t->altstack, uc->mc.rsp))
+	if ((act->flags & KSA_ONSTACK) && t->altstack.size && !on) {
 		sp = t->altstack.sp + t->altstack.size;
+		on = true;
+	}
 	fp = (sp - fp_size) & ~UINT64_C(63);
 	sp = ((fp - sizeof(frame)) & ~UINT64_C(15)) - 8;
+	if (on && sp - t->altstack.sp - 1 >= t->altstack.size)
+		return false;			/* it would leave the alternate stack */
 	frame.pretcode = rt.vdso_restorer;
 	frame.uc = *uc;
 	frame.uc.link = 0;
 	frame.uc.stack = t->altstack;
-	frame.uc.stack.flags = !t->altstack.size ? KSS_DISABLE :
-			       on_altstack(&t->altstack, uc->mc.rsp) ? KSS_ONSTACK : 0;
-	frame.uc.mc.fpstate = fp;
+	if (!t->altstack.size)
+		frame.uc.stack.flags |= KSS_DISABLE;
+	frame.uc.mc.fpstate = fp_size ? fp : 0;
 	frame.uc.sigmask = mask;
 	frame.info = *info;
-	if (rt_copy((void *)fp, (const void *)uc->mc.fpstate, fp_size) ||
+	if ((fp_size && rt_copy((void *)fp, (const void *)uc->mc.fpstate, fp_size)) ||
 	    rt_copy((void *)sp, &frame, sizeof(frame)))
 		return false;
+	if ((uint32_t)t->altstack.flags & KSS_AUTODISARM) {
+		signals_lend(t);
+		t->altstack = (struct kstack){ .flags = KSS_DISABLE };
+	}
 	uc->mc.rsp = sp;
 	uc->mc.rip = act->handler;
 	uc->mc.rdi = (uint64_t)sig;
@@ -169,7 +218,8 @@ static bool push_frame(struct thread *t, int sig, const struct ksigaction *act, 
 	uc->mc.rdx = sp + offsetof(struct ksigframe, uc);
 	uc->mc.rax = 0;
 	uc->mc.rflags &= ~(X86_FLAGS_DF | X86_FLAGS_RF | X86_FLAGS_TF);
-	fpstate_reset(uc->mc.fpstate);
+	if (fp_size)
+		fpstate_reset(uc->mc.fpstate);
 	return true;
 }
 
@@ -177,33 +227,50 @@ void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, str
 {
 	bool synchronous = info->code > 0 && (KSIG_BIT(sig) & PLATFORM_SIGNALS);
 	uint64_t mask = (uc->sigmask & ~PLATFORM_SIGNALS) | t->vmask;
-	struct ksigaction act;
+	struct ksigaction act, dfl;
 
 	lock_acquire(&rt.lock, (uint32_t)t->tid);
 	act = rt.action[sig];
 	if (act.handler != KSIG_DFL && act.handler != KSIG_IGN && (act.flags & KSA_RESETHAND) &&
-	    !(synchronous && (mask & KSIG_BIT(sig))))
-		signals_set_action(sig, &(struct ksigaction){ .handler = KSIG_DFL });
+	    !(synchronous && (mask & KSIG_BIT(sig)))) {
+		dfl = act;
+		dfl.handler = KSIG_DFL;
+		signals_set_action(sig, &dfl);
+	}
 	lock_release(&rt.lock);
 
-	if (synchronous && (act.handler == KSIG_IGN || (mask & KSIG_BIT(sig))))
-		die(sig);			/* the kernel does not let a thread ignore its own fault */
+	if (synchronous && (act.handler == KSIG_IGN || (mask & KSIG_BIT(sig)))) {
+		die(t, sig, info, uc);		/* the kernel does not let a thread ignore its own fault */
+		return;
+	}
 	if (act.handler == KSIG_IGN)
 		return;
 	if (act.handler == KSIG_DFL) {
 		if (KSIG_BIT(sig) & PLATFORM_SIGNALS)
-			die(sig);
-		return;				/* became default while this one was on its way */
+			die(t, sig, info, uc);
+		else
+			take_default(sig, info);	/* became default while this one was on its way */
+		return;
 	}
 	t->stats->signals++;
-	gate_stub_fixup(uc);
-	if (!push_frame(t, sig, &act, info, uc, mask))
-		die(KSIG_SEGV);
+	gate_stub_fixup(t, uc);
+	if (!push_frame(t, sig, &act, info, uc, mask)) {
+		const struct ksiginfo segv = { .signo = KSIG_SEGV, .code = KSI_KERNEL };
+
+		if (sig == KSIG_SEGV)
+			die(t, sig, &segv, uc);
+		else
+			signals_deliver(t, KSIG_SEGV, &segv, uc);
+		return;
+	}
 	mask |= act.mask;
 	if (!(act.flags & KSA_NODEFER))
 		mask |= KSIG_BIT(sig);
 	mask &= ~(KSIG_BIT(KSIG_KILL) | KSIG_BIT(KSIG_STOP));
-	t->vmask = mask & PLATFORM_SIGNALS;
+	if (t->vmask != (mask & PLATFORM_SIGNALS)) {
+		signals_lend(t);
+		t->vmask = mask & PLATFORM_SIGNALS;
+	}
 	uc->sigmask = mask & ~PLATFORM_SIGNALS;
 }
 
@@ -225,22 +292,107 @@ void signals_pending(struct thread *t, struct kucontext *uc)
 		t->kicked = false;
 		bounce(t, uc);
 	}
-	while ((ready = t->pending & ~t->vmask)) {
+	while ((ready = __atomic_load_n(&t->pending, __ATOMIC_RELAXED) & ~t->vmask)) {
 		int sig = __builtin_ctzll(ready) + 1;
+		const struct ksiginfo info = t->pending_info[sig - 1];
 
-		t->pending &= ~KSIG_BIT(sig);
+		__atomic_fetch_and(&t->pending, ~KSIG_BIT(sig), __ATOMIC_ACQ_REL); /* until here it is not overwritten */
 		if (t->in_enclave)
 			engine_async(&rt.engine, t, uc);
-		signals_deliver(t, sig, &t->pending_info[sig - 1], uc);
+		signals_deliver(t, sig, &info, uc);
 	}
+}
+
+/*
+ * A frame on the program's stack lies where the next one is going to be built. Its copy in the slot; NULL if the frame
+ * is none that the kernel would take.
+ */
+static struct kucontext *into_slot(struct thread *t, const struct kucontext *uc)
+{
+	struct ksigframe *frame = (struct ksigframe *)((uintptr_t)t + CALL_FRAME);
+	struct kfpx_sw sw;
+	uint32_t size;
+
+	if (rt_copy(&frame->uc, uc, sizeof(*uc)))
+		return NULL;
+	if (!frame->uc.mc.fpstate)
+		return &frame->uc;
+	if (rt_copy(&sw, (const void *)(frame->uc.mc.fpstate + X86_XSAVE_SW_RESERVED), sizeof(sw)))
+		return NULL;
+	size = sw.magic1 == KFP_XSTATE_MAGIC1 ? sw.extended_size : X86_XSAVE_LEGACY_SIZE;
+	if (size < X86_XSAVE_LEGACY_SIZE || size > THREAD_SLOT_SIZE - CALL_FPSTATE ||
+	    rt_copy((uint8_t *)t + CALL_FPSTATE, (const void *)frame->uc.mc.fpstate, size))
+		return NULL;
+	frame->uc.mc.fpstate = (uintptr_t)t + CALL_FPSTATE;
+	return &frame->uc;
+}
+
+/** rt_pending() - on the way back to the program (rt_finish): deliver what may come now. Returns what to load. */
+struct kucontext *rt_pending(struct thread *t, struct kucontext *uc)
+{
+	struct kucontext *copy = uc;
+
+	__atomic_store_n(&t->again, 0, __ATOMIC_SEQ_CST);
+	if (!t->kicked && !(__atomic_load_n(&t->pending, __ATOMIC_RELAXED) & ~t->vmask))
+		return uc;
+	if (thread_of_stack(uc) != t)
+		copy = into_slot(t, uc);
+	if (!copy)
+		return uc;
+	signals_pending(t, copy);
+	return copy;
 }
 
 static void hold(struct thread *t, int sig, const struct ksiginfo *info)
 {
-	if (t->pending & KSIG_BIT(sig))
+	if (__atomic_load_n(&t->pending, __ATOMIC_RELAXED) & KSIG_BIT(sig))
 		return;				/* standard signals do not queue */
-	t->pending |= KSIG_BIT(sig);
 	t->pending_info[sig - 1] = *info;
+	__atomic_fetch_or(&t->pending, KSIG_BIT(sig), __ATOMIC_ACQ_REL);
+}
+
+/* From here on a copy may fault, also in the handler of a fault. */
+static void open_faults(void)
+{
+	const uint64_t mask = FAULT_SIGNALS;
+	struct thread *t = thread_current();
+
+	if (!t || !t->faults_blocked)
+		return;
+	sys_call4(NR_RT_SIGPROCMASK, KSIG_UNBLOCK, &mask, NULL, 8);
+	t->faults_blocked = false;
+}
+
+uint64_t rt_copy(void *dst, const void *src, size_t size)
+{
+	open_faults();
+	return rt_copy_try(dst, src, size);
+}
+
+long rt_probe(uint64_t addr)
+{
+	open_faults();
+	return rt_probe_try(addr);
+}
+
+/*
+ * Has the signal interrupted the runtime at work? In the stub, in an entry or exit that is under way, before
+ * rt_sigreturn() has done anything, and where the kernel has refused a frame, the thread is the program's.
+ */
+static bool in_runtime(const struct kucontext *uc)
+{
+	const uint64_t rip = uc->mc.rip;
+
+	return rip - (uintptr_t)rt_image_start < (uintptr_t)(rt_text_end - rt_image_start) && !engine_in_window(uc) &&
+	       !gate_in_stub(uc) && rip != (uintptr_t)rt_finish_end && rip - (uintptr_t)rt_sigreturn_entry >=
+	       (uintptr_t)(rt_sigreturn_masked - rt_sigreturn_entry);
+}
+
+static void look_again(struct thread *t, struct kucontext *uc)
+{
+	__atomic_store_n(&t->again, 1, __ATOMIC_SEQ_CST);
+	if (uc->mc.rip - (uintptr_t)rt_finish < (uintptr_t)(rt_finish_end - rt_finish))
+		uc->mc.rip = (uintptr_t)rt_finish;
 }
 
 /* A signal while the runtime's own code was running on this thread: a copy that met bad memory, or one to hold back. */
@@ -248,15 +400,17 @@ static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kuco
 {
 	if (sig == KSIG_SYS && info->code == KICK_CODE) {
 		t->kicked = true;
+		look_again(t, uc);
 	} else if (info->code <= 0) {
 		hold(t, sig, info);
+		look_again(t, uc);
 	} else if (uc->mc.rip == (uintptr_t)rt_copy_insn && (sig == KSIG_SEGV || sig == KSIG_BUS)) {
 		uc->mc.rip = (uintptr_t)rt_copy_done;
 		t->copy_fault = (struct copy_fault){ (uint32_t)uc->mc.trapno, (uint32_t)uc->mc.err, *info };
 	} else if (uc->mc.rip - (uintptr_t)xfrm_guard < (uintptr_t)(xfrm_guard_end - xfrm_guard)) {
 		uc->mc.rip = (uintptr_t)xfrm_guard_fault;
 		uc->mc.rax = uc->mc.trapno;
-	} else if (uc->mc.rip == (uintptr_t)rt_probe && (sig == KSIG_SEGV || sig == KSIG_BUS)) {
+	} else if (uc->mc.rip == (uintptr_t)rt_probe_try && (sig == KSIG_SEGV || sig == KSIG_BUS)) {
 		uc->mc.rip = (uintptr_t)rt_probe_faulted;
 		t->copy_fault = (struct copy_fault){ (uint32_t)uc->mc.trapno, (uint32_t)uc->mc.err, *info };
 	} else {
@@ -274,7 +428,13 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 		struct ksiginfo seen = *info;
 		enum engine_result result;
 
-		if (sig == KSIG_SYS && info->code == KSYS_SECCOMP) {
+		if (sig == KSIG_SYS && info->code == KSYS_SECCOMP && !t->in_enclave) {
+			if (info->errno_ != RT_TRAP_DATA) {	/* a filter of the program's own */
+				gate_stub_fixup(t, uc);
+				seen.sys.call_addr = uc->mc.rip;
+				signals_deliver(t, sig, &seen, uc);
+				return;
+			}
 			t->stats->gate++;
 			gate_syscall(t, uc, (uint32_t)info->sys.syscall);
 			return;
@@ -301,6 +461,7 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 	}
 	if (platform && (t->vmask & KSIG_BIT(sig))) {
 		hold(t, sig, info);
+		bounce(t, uc);			/* it may have swallowed a kick: SIGSYS does not queue */
 		return;
 	}
 	if (t->in_enclave)
@@ -308,56 +469,63 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 	signals_deliver(t, sig, info, uc);
 }
 
-/** rt_signal() - every signal of the process arrives here, from rt_signal_entry. */
-void rt_signal(int sig, struct ksiginfo *info, struct kucontext *uc)
+/**
+ * rt_signal() - every signal of the process arrives here, from rt_signal_entry. True: it interrupted the runtime, @uc
+ * goes on there; false: @uc is the program's or the enclave's next state.
+ */
+bool rt_signal(int sig, struct ksiginfo *info, struct kucontext *uc)
 {
 	struct thread *t = thread_of_stack(info);
 
-	if (t->depth) {
+	if (in_runtime(uc)) {
 		nested(t, sig, info, uc);
-		return;
+		return true;
 	}
-	t->depth++;
+	t->faults_blocked = KSIG_BIT(sig) & FAULT_SIGNALS;
+	take_back(t);
+	if (uc->mc.rip - (uintptr_t)rt_sigreturn_entry < (uintptr_t)(rt_sigreturn_masked - rt_sigreturn_entry))
+		uc->mc.rip = rt.vdso_restorer;
 	dispatch(t, sig, info, uc);
-	signals_pending(t, uc);
-	t->depth--;
+	rt_pending(t, uc);			/* @uc is in the slot and stays where it is */
+	return false;
 }
 
-/** rt_call() - enter_call has built @frame; all signals are blocked and depth counts us. It loads the frame afterwards. */
+/** rt_call() - enter_call has built @frame; all signals but SEGV and BUS are blocked. It loads the frame afterwards. */
 void rt_call(struct thread *t, struct ksigframe *frame)
 {
 	int sig = 0;
 
+	t->faults_blocked = false;
+	take_back(t);
 	frame->info = (struct ksiginfo){ 0 };
 	if (engine_call(&rt.engine, t, &sig, &frame->info, &frame->uc) == ENGINE_DELIVER)
 		signals_deliver(t, sig, &frame->info, &frame->uc);
-	signals_pending(t, &frame->uc);
-	t->depth--;
+	rt_pending(t, &frame->uc);
 }
 
 /**
  * rt_sigreturn() - the program's handler has returned (rt_sigreturn_entry), or called rt_sigreturn itself. Makes @uc, on
  * the program's stack, fit for the kernel: mask and alternate stack are the real ones, and if the program is about to
- * resume an enclave by a bare ENCLU, that has happened. Context: program stack, program's mask until the first line.
+ * resume an enclave by a bare ENCLU, that has happened. Context: stack of the slot, as in rt_call().
  */
-void rt_sigreturn(struct kucontext *uc)
+struct kucontext *rt_sigreturn(struct thread *t, struct kucontext *uc)
 {
-	struct thread *t = thread_current();
-	uint64_t all = ~PLATFORM_SIGNALS;
+	struct kucontext readable;
 
-	sys_call4(NR_RT_SIGPROCMASK, KSIG_SETMASK, &all, NULL, 8);
-	t->depth++;
-	t->vmask = uc->sigmask & PLATFORM_SIGNALS;
+	t->faults_blocked = false;
+	take_back(t);
+	if (rt_copy(&readable, uc, sizeof(readable)))
+		return uc;			/* the kernel finds the frame as bad as this */
+	if (t->vmask != (uc->sigmask & PLATFORM_SIGNALS)) {
+		signals_lend(t);
+		t->vmask = uc->sigmask & PLATFORM_SIGNALS;
+	}
 	uc->sigmask &= ~PLATFORM_SIGNALS;
-	if (uc->stack.flags & KSS_DISABLE)
-		t->altstack = (struct kstack){ 0 };
-	else
-		t->altstack = (struct kstack){ .sp = uc->stack.sp, .size = uc->stack.size };
+	signals_altstack_set(t, &uc->stack, uc->mc.rsp);	/* as in the kernel, a bad one changes nothing */
 	uc->stack = (struct kstack){ .sp = (uintptr_t)t + THREAD_STACK_OFFSET,
 				     .size = THREAD_SLOT_SIZE - THREAD_STACK_OFFSET };
 	engine_resume(&rt.engine, t, uc);
-	signals_pending(t, uc);
-	t->depth--;
+	return rt_pending(t, uc);
 }
 
 /** signals_kick() - make thread @tid of this process leave its enclave for an instant; false if it does not live. */

@@ -107,6 +107,7 @@ void threads_forked(struct thread *t)
 	t->tid = (uint64_t)sys_call0(NR_GETTID);
 	t->sud_on = false;			/* the kernel turns user dispatch off in a child */
 	t->pending = 0;
+	t->lent.valid = false;
 	t->stats = stats_claim_thread();
 	if (!t->stats)
 		t->stats = &t->own_stats;

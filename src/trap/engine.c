@@ -24,7 +24,8 @@ CHECK(cache.fsbase, T_CACHE_FSBASE);	CHECK(cache.gsbase, T_CACHE_GSBASE);
 CHECK(call_rax, T_CALL_RAX);		CHECK(call_rdx, T_CALL_RDX);		CHECK(call_rsi, T_CALL_RSI);
 CHECK(call_rdi, T_CALL_RDI);		CHECK(call_r8, T_CALL_R8);		CHECK(call_r10, T_CALL_R10);
 CHECK(call_r11, T_CALL_R11);		CHECK(call_rsp, T_CALL_RSP);		CHECK(call_rflags, T_CALL_RFLAGS);
-CHECK(call_mask, T_CALL_MASK);		CHECK(depth, T_DEPTH);			CHECK(fp_sw, T_FP_SW);
+CHECK(call_mask, T_CALL_MASK);		CHECK(again, T_AGAIN);			CHECK(fp_sw, T_FP_SW);
+CHECK(stub_rip, T_STUB_RIP);		CHECK(stub_r11, T_STUB_R11);
 #define FRAME(field, off) static_assert(offsetof(struct ksigframe, field) == (off), "entry_offsets.h: " #off)
 FRAME(uc.flags, UC_FLAGS);		FRAME(uc.link, UC_LINK);		FRAME(uc.stack, UC_STACK);
 FRAME(uc.mc, UC_MC);			FRAME(uc.sigmask, UC_SIGMASK);
@@ -640,6 +641,13 @@ static void window_call(struct engine *e, struct thread *t, struct kucontext *uc
 	m->rcx = m->rip = e->vdso_enclu;
 }
 
+bool engine_in_window(const struct kucontext *uc)
+{
+	const char *rip = (const char *)uc->mc.rip;
+
+	return (rip >= window_begin && rip < call_busy) || (rip >= enter_trap && rip <= exit_trap + 1);
+}
+
 void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
 {
 	const char *rip = (const char *)uc->mc.rip;
@@ -647,7 +655,7 @@ void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
 
 	if (patch_unwind(e, uc))
 		return;				/* back at the site */
-	if (rip < window_begin || rip >= window_end || rip == enter_raw_trap + 1 ||
+	if (rip < window_begin || rip > exit_trap || rip == enter_raw_trap + 1 ||
 	    (rip > enter_trap && rip < (const char *)exit_fast))
 		return;
 	if (rip < enter_end) {
@@ -658,7 +666,7 @@ void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
 		window_call(e, t, uc);
 		return;
 	}
-	if (rip < exit_checked) {		/* RBX may be anything: the model's EEXIT judges it */
+	if (rip < exit_checked || rip == exit_trap) {	/* RBX may be anything: the model's EEXIT judges it */
 		struct exception exc;
 		bool bus;
 

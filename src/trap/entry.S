@@ -152,16 +152,15 @@ call_flags:
 	popq	T_CALL_RFLAGS(%rcx)
 call_spilled:
 	mov	%rcx, %r8
-	mov	$14, %eax			/* rt_sigprocmask(SIG_SETMASK, all but the platform's, old, 8) */
+	mov	$14, %eax			/* rt_sigprocmask(SIG_SETMASK, all that can wait, old, 8) */
 	mov	$2, %edi
 	lea	call_mask(%rip), %rsi
 	lea	T_CALL_MASK(%r8), %rdx
 	mov	$8, %r10d
 	syscall
 call_blocked:
-	incl	T_DEPTH(%r8)
-call_busy:
 	lea	CALL_FRAME(%r8), %rsp
+call_busy:
 	push	$PLAIN_FLAGS
 	popfq
 	mov	T_CALL_R8(%r8), %rax
@@ -217,13 +216,11 @@ call_busy:
 	mov	T_FP_SW+16(%r8), %eax		/* xstate_size: FP_XSTATE_MAGIC2 lies behind */
 	movl	$0x46505845, (%rdi,%rax)
 	mov	%rsp, %rsi
-	mov	%rsp, %rbx
+	lea	8(%rsp), %rbx
+	mov	%r8, %r12
 	mov	%r8, %rdi
 	call	rt_call				/* (thread, frame) */
-	lea	8(%rbx), %rsp
-	mov	$15, %eax
-	syscall
-	ud2
+	jmp	rt_finish
 	.globl	enter_trap
 enter_trap:				/* RCX is the AEP again once the engine has looked */
 	int3
@@ -262,21 +259,60 @@ exit_released:
 window_end:
 exit_trap:
 	int3
+	ud2				/* what follows is not where the INT3 leaves RIP */
 	.size	exit_fast, . - exit_fast
 
-/* rt_signal_entry: every handler of the runtime. The kernel put us on the thread's alternate stack. */
+/*
+ * rt_signal_entry: every handler of the runtime. The kernel put us on the thread's alternate stack; nothing needs to be
+ * preserved, the frame has it all.
+ */
 	.globl	rt_signal_entry
 	.type	rt_signal_entry, @function
 rt_signal_entry:
 	push	$PLAIN_FLAGS		/* handlers start with AC as it was */
 	popfq
+	mov	%rdx, %rbx
+	mov	%rsi, %r12
+	and	$-(1 << SLOT_SHIFT), %r12
 	sub	$8, %rsp
-	call	rt_signal
-	add	$8, %rsp
-	ret
+	call	rt_signal		/* true: it interrupted the runtime, which goes on */
+	test	%al, %al
+	jz	rt_finish
+	mov	%rbx, %rsp
+	mov	$15, %eax
+	syscall
+	ud2
 	.size	rt_signal_entry, . - rt_signal_entry
 
-/* rt_restorer: where rt_signal_entry returns to. */
+/*
+ * rt_finish: back to the program, with the state in the struct kucontext at RBX; R12 is the thread. A signal that lands
+ * before the system call is only noted (T_AGAIN), and brings the thread back to the first instruction here.
+ */
+	.globl	rt_finish, rt_finish_end
+	.type	rt_finish, @function
+rt_finish:
+	cmpl	$0, T_AGAIN(%r12)
+	jne	1f
+	mov	%rbx, %rsp
+	mov	$15, %eax
+	syscall
+rt_finish_end:
+	ud2
+1:	mov	%rbx, %rdi
+	sub	%r12, %rdi
+	shr	$SLOT_SHIFT, %rdi
+	lea	CALL_FRAME(%r12), %rsp	/* the frame is on the program's stack, of which nothing is known .. */
+	jnz	2f
+	mov	%rbx, %rsp		/* .. or in the slot */
+	and	$-16, %rsp
+2:	mov	%r12, %rdi
+	mov	%rbx, %rsi
+	call	rt_pending
+	mov	%rax, %rbx
+	jmp	rt_finish
+	.size	rt_finish, . - rt_finish
+
+/* rt_restorer: named to the kernel, never returned to. */
 	.globl	rt_restorer
 	.type	rt_restorer, @function
 rt_restorer:
@@ -288,37 +324,55 @@ rt_restorer:
 /*
  * rt_sigreturn_entry: a handler of the program has returned through the restorer in the vDSO image; RSP points to its
  * struct kucontext. The C function repairs the frame (and may turn it into a resumed enclave), then the kernel loads it.
+ * Until rt_sigreturn_masked a signal is the program's still; nothing has happened then. The handler's stack may be full:
+ * the slot's own is free.
  */
-	.globl	rt_sigreturn_entry
+	.globl	rt_sigreturn_entry, rt_sigreturn_masked
 	.type	rt_sigreturn_entry, @function
 rt_sigreturn_entry:
+	mov	$14, %eax		/* rt_sigprocmask(SIG_SETMASK, all that can wait, NULL, 8) */
+	mov	$2, %edi
+	lea	call_mask(%rip), %rsi
+	xor	%edx, %edx
+	mov	$8, %r10d
+	syscall
+rt_sigreturn_masked:
+	mov	%ds, %eax
+	lea	thread_table(%rip), %rcx
+	mov	-7(%rcx,%rax), %r12
+	mov	%rsp, %rbx
+	lea	CALL_FRAME(%r12), %rsp
 	push	$PLAIN_FLAGS
 	popfq
-	mov	%rsp, %rbx
-	mov	%rsp, %rdi
-	and	$-16, %rsp
+	mov	%r12, %rdi
+	mov	%rbx, %rsi
 	call	rt_sigreturn
-	mov	%rbx, %rsp
-	mov	$15, %eax
-	syscall
-	ud2
+	mov	%rax, %rbx		/* it may have moved it into the slot */
+	jmp	rt_finish
 	.size	rt_sigreturn_entry, . - rt_sigreturn_entry
 
 /*
  * rt_stub: a trapped system call that the program may make itself is made here, inside the range that the filter lets
- * through. The return address lies below the program's red zone; `ret $128` leaves RSP where it was.
+ * through. It leaves all registers as the program's own SYSCALL would have, and needs no stack: RCX and R11 are free
+ * behind SYSCALL, and what they are to be is in the TCB.
  */
-	.globl	rt_stub, rt_stub_ret
+	.globl	rt_stub, rt_stub_ret, rt_stub_end
 	.type	rt_stub, @function
 rt_stub:
 	syscall
 rt_stub_ret:
-	ret	$128
+	mov	%ds, %ecx
+	lea	thread_table(%rip), %r11
+	mov	-7(%r11,%rcx), %rcx
+	mov	T_STUB_R11(%rcx), %r11
+	mov	T_STUB_RIP(%rcx), %rcx
+	jmp	*%rcx
+rt_stub_end:
 	.size	rt_stub, . - rt_stub
 
 /*
  * rt_clone_thread(flags, frame, ptid, ctid, tls, thread): clone a thread whose stack is its own slot; the child finishes
- * in rt_thread_start(thread), then loads @frame (a struct ksigframe in the slot) with rt_sigreturn.
+ * in rt_thread_start(thread), then loads @frame (a struct ksigframe in the slot).
  */
 	.globl	rt_clone_thread
 	.type	rt_clone_thread, @function
@@ -338,10 +392,10 @@ rt_clone_thread:
 1:	mov	%rbx, %rdi
 	and	$-16, %rsp
 	call	rt_thread_start
-	lea	8(%r12), %rsp
-	mov	$15, %eax
-	syscall
-	ud2
+	mov	%rbx, %rax
+	lea	8(%r12), %rbx
+	mov	%rax, %r12
+	jmp	rt_finish
 	.size	rt_clone_thread, . - rt_clone_thread
 
 /* rt_thread_exit(thread_in_use_word, mask, status): give the slot back, then end the thread; no stack in between. */
@@ -356,34 +410,34 @@ rt_thread_exit:
 	ud2
 	.size	rt_thread_exit, . - rt_thread_exit
 
-/* rt_copy(dst, src, size): copy where either side may fault; 0, or the bytes left when it did (rt_signal moves RIP). */
-	.globl	rt_copy, rt_copy_insn, rt_copy_done
-	.type	rt_copy, @function
-rt_copy:
+/* rt_copy_try(dst, src, size): copy where either side may fault; 0, or the bytes left when it did (rt_signal moves RIP). */
+	.globl	rt_copy_try, rt_copy_insn, rt_copy_done
+	.type	rt_copy_try, @function
+rt_copy_try:
 	mov	%rdx, %rcx
 rt_copy_insn:
 	rep movsb
 rt_copy_done:
 	mov	%rcx, %rax
 	ret
-	.size	rt_copy, . - rt_copy
+	.size	rt_copy_try, . - rt_copy_try
 
-/* rt_probe(addr): see rtcopy.h; rt_signal moves RIP. */
-	.globl	rt_probe, rt_probe_faulted
-	.type	rt_probe, @function
-rt_probe:
+/* rt_probe_try(addr): rt_probe() of rtcopy.h; rt_signal moves RIP. */
+	.globl	rt_probe_try, rt_probe_faulted
+	.type	rt_probe_try, @function
+rt_probe_try:
 	lock orb $0, (%rdi)
 	xor	%eax, %eax
 	ret
 rt_probe_faulted:
 	mov	$1, %eax
 	ret
-	.size	rt_probe, . - rt_probe
+	.size	rt_probe_try, . - rt_probe_try
 
 	.section .rodata
 	.balign	8
-call_mask:				/* ~PLATFORM_SIGNALS: ILL 4, TRAP 5, BUS 7, FPE 8, SEGV 11, SYS 31 */
-	.quad	~0x400004d8
+call_mask:				/* all signals but BUS 7 and SEGV 11, which rt_copy needs */
+	.quad	~0x440
 
 	.bss
 	.balign	64

@@ -39,8 +39,11 @@
 #define T_CALL_RSP		216
 #define T_CALL_RFLAGS		224
 #define T_CALL_MASK		232
-#define T_DEPTH			240
+#define T_AGAIN			240
 #define T_FP_SW			248	/* struct kfpx_sw of a signal frame of this thread; magic1 0: none seen yet */
+
+#define T_STUB_RIP		296
+#define T_STUB_R11		304
 
 #define CALL_FRAME		(0x20000 - 0x4000)	/* offset in the slot of the frame that enter_call builds */
 #define CALL_FPSTATE		(CALL_FRAME + 512)

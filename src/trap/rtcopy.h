@@ -8,6 +8,7 @@
 
 /** rt_copy() - copy @size bytes; returns how many at the end were not copied because of a fault. Any context. */
 uint64_t rt_copy(void *dst, const void *src, size_t size);
+uint64_t rt_copy_try(void *dst, const void *src, size_t size);	/* entry.S */
 extern const char rt_copy_insn[], rt_copy_done[];
 
 /*
@@ -15,6 +16,7 @@ extern const char rt_copy_insn[], rt_copy_done[];
  * kernel saw it.
  */
 long rt_probe(uint64_t addr);
+long rt_probe_try(uint64_t addr);				/* entry.S */
 extern const char rt_probe_faulted[];
 
 #endif

@@ -6,6 +6,9 @@
  *  - anywhere, DS holds an LDT selector whose index is the slot's number + 1. In 64-bit mode the processor ignores what
  *    DS selects, the kernel switches it with the thread, and neither host nor enclave code has a use for it.
  * A child of vfork runs on its suspended parent's slot.
+ *
+ * Whether a signal interrupted the program or the runtime, RIP alone tells (signals.c): there is no state that a thread
+ * could leave behind when it ends, or leaves a handler by longjmp.
  */
 #ifndef SOFTSGX_TRAP_THREAD_H
 #define SOFTSGX_TRAP_THREAD_H
@@ -55,21 +58,28 @@ struct thread {
 	struct entry_cache cache;
 	uint64_t call_rax, call_rdx, call_rsi, call_rdi, call_r8, call_r10, call_r11, call_rsp, call_rflags;
 	uint64_t call_mask;
-	uint32_t depth;			/* runtime code on this thread's stacks; asynchronous work waits for 0 */
+	uint32_t again;			/* a signal interrupted the runtime: look at pending and kicked before leaving */
 	struct kfpx_sw fp_sw;		/* of a signal frame of this thread: what the kernel wants to see in one */
+	uint64_t stub_rip, stub_r11;	/* RCX (= RIP) and R11 behind the system call that rt_stub makes */
 
 	/* Part 2 -- C only. */
 	struct cpu cpu;			/* CREGs of the entry in force; the fast path repeats them unchanged */
 	struct encl *encl;		/* the enclave inside which the thread is */
 	uint32_t index;			/* slot number */
 	bool     sud_on;
-	bool     kicked;		/* a kick came while depth > 0 */
+	bool     kicked;		/* a kick interrupted the runtime */
+	bool     faults_blocked;	/* in a handler of SEGV or BUS: both are blocked, rt_copy() has to open them */
 	uint64_t vmask;			/* virtual mask: platform signals that the program has blocked */
 	uint64_t blocked;		/* the mask underneath, while a system call of the program is answered */
-	uint64_t pending;		/* platform signals that arrived while blocked or while depth > 0 */
+	uint64_t pending;		/* platform signals that arrived while blocked, or interrupted the runtime */
 	struct ksiginfo pending_info[32]; /* by signal number - 1 */
 	struct copy_fault copy_fault;
-	struct kstack altstack;		/* the program's own */
+	struct kstack altstack;		/* the program's own; flags as it gave them */
+	struct {			/* what a child of vfork has changed here: its parent's, to be put back */
+		bool     valid;
+		uint64_t vmask, pending;
+		struct kstack altstack;
+	} lent;
 	struct thread_stats own_stats;	/* used when there is no statistics file */
 };
 

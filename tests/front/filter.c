@@ -21,7 +21,7 @@
 #include "front/filter_run.h"
 #include "front/layout.h"
 
-#define TRAP	SECCOMP_RET_TRAP
+#define TRAP	(SECCOMP_RET_TRAP | RT_TRAP_DATA)
 #define ALLOW	SECCOMP_RET_ALLOW
 #define PROGRAM	0x401000		/* an instruction of the program */
 

@@ -176,6 +176,15 @@ test_vfork_exec_signals() {
 	diff native.txt soft.txt
 }
 
+# Signals of the runtime's own kind at any moment.
+test_flood() {
+	local sig
+	for sig in SEGV BUS ILL SYS USR1; do exits 0 soft "$programs/flood" "$(kill -l $sig)" || return 1; done
+}
+
+test_own_filter() { exits 0 soft "$programs/own_filter"; }
+test_vfork_child() { ulimit -c 0; exits 0 soft "$programs/vfork_child"; }
+
 # A signal to the process group at any moment of the start: the program dies of it, and nothing stays behind.
 test_killed_while_starting() {
 	local i pid status
