@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What happens around a vDSO call and is not its doing: traps, signals, death, filters; and what its image shows (B). */
+/* What happens around a vDSO call and is not its doing: traps, signals, death, filters; and what its code shows. */
 #define _GNU_SOURCE
 #include "abi/caught.h"
 #include "harness.h"

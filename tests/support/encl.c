@@ -18,7 +18,7 @@
 
 void fixture_sign(struct sgx_sigstruct *s, unsigned signer);	/* tests/isa/sign.c */
 
-vdso_sgx_enter_enclave_t te_vdso(void)
+const void *te_vdso_code(uint64_t *size)
 {
 	const uint8_t *image = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
 	const Elf64_Ehdr *ehdr = (const void *)image;
@@ -45,8 +45,15 @@ vdso_sgx_enter_enclave_t te_vdso(void)
 	}
 	for (i = 0; sym && str && hash && i < hash[1]; i++)
 		if (!strcmp(str + sym[i].st_name, "__vdso_sgx_enter_enclave") && sym[i].st_value)
-			return (vdso_sgx_enter_enclave_t)(uintptr_t)(image + sym[i].st_value);
+			return *size = sym[i].st_size, image + sym[i].st_value;
 	return NULL;
+}
+
+vdso_sgx_enter_enclave_t te_vdso(void)
+{
+	uint64_t size;
+
+	return (vdso_sgx_enter_enclave_t)(uintptr_t)te_vdso_code(&size);
 }
 
 struct builder {

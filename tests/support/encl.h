@@ -47,6 +47,7 @@ int te_build(struct te *te, const struct te_options *o);
 void te_destroy(struct te *te);
 /** te_vdso() - __vdso_sgx_enter_enclave as AT_SYSINFO_EHDR has it, or NULL. */
 vdso_sgx_enter_enclave_t te_vdso(void);
+const void *te_vdso_code(uint64_t *size);	/* the same as bytes */
 
 int te_enter(vdso_sgx_enter_enclave_t fn, uint64_t op, uint64_t *args, unsigned leaf, struct sgx_enclave_run *run);
 /** te_call() - EENTER at @tcs through the vDSO; run (zeroed here, tcs set) shows how it ended. */
