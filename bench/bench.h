@@ -16,7 +16,13 @@ static inline double clock_ns(clockid_t clock)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-/* Processor time of this thread: nothing that is measured sleeps, and other processes must not count. */
+/* Elapsed time: for what keeps other threads or processes busy too. */
+static inline double now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Processor time of this thread, for what does not sleep: other processes must not count. */
 static inline double cpu_ns(void)
 {
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);

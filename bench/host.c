@@ -75,7 +75,7 @@ struct slice {
 
 static struct slice slice(const struct bench_spinner *s, clockid_t clock, int sig)
 {
-	const double end = clock_ns(CLOCK_MONOTONIC) + SLICE_NS;
+	const double end = now_ns() + SLICE_NS;
 	const uint64_t count = *s->count, before = handled;
 	const double cpu = clock_ns(clock);
 
@@ -83,9 +83,9 @@ static struct slice slice(const struct bench_spinner *s, clockid_t clock, int si
 		uint64_t at = handled;
 
 		syscall(SYS_tgkill, getpid(), s->tid, sig);
-		while (sig && handled == at && clock_ns(CLOCK_MONOTONIC) < end)
+		while (sig && handled == at && now_ns() < end)
 			;
-	} while (clock_ns(CLOCK_MONOTONIC) < end);
+	} while (now_ns() < end);
 	return (struct slice){ clock_ns(clock) - cpu, (double)(*s->count - count), (double)(handled - before) };
 }
 
@@ -150,7 +150,7 @@ void bench_floor_loading(void)
 
 	memset(src, 1, MIB << 20);
 	sha256_init(&hash);
-	start = cpu_ns();
+	start = now_ns();
 	for (uint64_t page = 0; page < (MIB << 20); page += 4096) {
 		sha256_update(&hash, 64, block);
 		for (uint64_t chunk = 0; chunk < 4096; chunk += 256) {
@@ -159,10 +159,10 @@ void bench_floor_loading(void)
 		}
 	}
 	sha256_digest(&hash, 32, digest);
-	figure("floor_measured", MIB * 1048576.0 / ((cpu_ns() - start) / 1e3));
-	start = cpu_ns();
+	figure("floor_measured", MIB * 1048576.0 / ((now_ns() - start) / 1e3));
+	start = now_ns();
 	memcpy(dst, src, MIB << 20);		/* first touch included, as for new enclave pages */
-	figure("floor_unmeasured", MIB * 1048576.0 / ((cpu_ns() - start) / 1e3));
+	figure("floor_unmeasured", MIB * 1048576.0 / ((now_ns() - start) / 1e3));
 	munmap(src, MIB << 20);
 	munmap(dst, MIB << 20);
 }
@@ -201,7 +201,7 @@ void bench_start(const char *prefix, char *const argv[])
 {
 	enum { RUNS = 50 };
 	char name[64];
-	double start = clock_ns(CLOCK_MONOTONIC);
+	double start = now_ns();
 
 	for (int i = 0; i < RUNS; i++) {
 		extern char **environ;
@@ -215,5 +215,5 @@ void bench_start(const char *prefix, char *const argv[])
 		waitpid(pid, &status, 0);
 	}
 	snprintf(name, sizeof(name), "%s_start", prefix);
-	figure(name, (clock_ns(CLOCK_MONOTONIC) - start) / RUNS / 1e3);
+	figure(name, (now_ns() - start) / RUNS / 1e3);
 }

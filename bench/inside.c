@@ -200,7 +200,7 @@ static double load(int measured)
 	secs->attributes.xfrm = 3;
 	if (ioctl(fd, SGX_IOC_ENCLAVE_CREATE, &create))
 		perror("CREATE");
-	start = cpu_ns();
+	start = now_ns();
 	while (add.length) {
 		if (ioctl(fd, SGX_IOC_ENCLAVE_ADD_PAGES, &add) && errno != EINTR) {
 			perror("ADD_PAGES");
@@ -210,7 +210,7 @@ static double load(int measured)
 		add.offset += add.count;
 		add.length -= add.count;
 	}
-	start = MIB * 1048576.0 / ((cpu_ns() - start) / 1e3);
+	start = MIB * 1048576.0 / ((now_ns() - start) / 1e3);
 	close(fd);
 	munmap(src, MIB << 20);
 	free(secs);
