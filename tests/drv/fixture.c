@@ -49,9 +49,16 @@ static void initialised(struct drv *d, struct encl *e)
 	env.initialised++;
 }
 
-static const struct drv_ops ops = {
+static struct drv_ops ops = {
 	.kick = kick, .signal_pending = signal_pending, .invalidate = invalidate, .initialised = initialised,
 };
+
+void env_code(bool (*patch)(const uint8_t *, uint64_t, uint64_t, uint64_t, uint8_t *),
+	      void (*unpatch)(uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t))
+{
+	ops.patch_code = patch;
+	ops.unpatch_code = unpatch;
+}
 
 static struct env *start(uint64_t epc_pages, bool sgx2)
 {
@@ -64,6 +71,7 @@ static struct env *start(uint64_t epc_pages, bool sgx2)
 		munmap((void *)ARENA_BASE, ARENA_SIZE);
 		free(env.d);
 	}
+	env_code(NULL, NULL);
 	env = (struct env){ .signal_after = -1, .kick_leaves = true, .tid = (uint32_t)syscall(SYS_gettid) };
 	env.profile = (struct isa_profile){
 		.sgx1 = true, .sgx2 = sgx2, .miscselect = SGX_MISC_EXINFO, .log2_size_32 = 31, .log2_size_64 = 40,
