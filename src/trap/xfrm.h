@@ -3,7 +3,7 @@
  * XCR0 inside. Hardware runs an enclave with XCR0 := SECS.ATTRIBUTES.XFRM (EENTER effect 4), which user space cannot do.
  * What shows the difference are XSAVE, XSAVEC, XSAVEOPT, XRSTOR and XGETBV (INS-35): where XFRM is not the machine's
  * XCR0, each of them is replaced by an INT3 before the page that holds it becomes executable, and the trap executes it
- * with its mask ANDed with XFRM. A trap costs about 2.5 us.
+ * with its mask ANDed with XFRM. A trap costs about 3 us.
  *
  * Components outside XFRM that the host left in use stay as they are, as on hardware, and the enclave cannot see them:
  * masked instructions neither save nor load them. Not covered are the instructions that XCR0 would refuse (AVX with
