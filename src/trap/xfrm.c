@@ -181,7 +181,10 @@ static uint64_t operand_address(const struct site *s, const struct kmcontext *m)
 	return segment_base(s) + ea;
 }
 
-/* What stands at @addr. False with vector 0 in *exc: no site. Otherwise the code beyond the page is to be had first. */
+/*
+ * What stands at @addr. False with vector 0 in *exc: no site. Otherwise the code is not there: the next page's was never
+ * needed yet, or the page has been evicted since.
+ */
 static bool site_read(struct site *s, struct thread *t, uint64_t addr, struct exception *exc)
 {
 	uint8_t patched[INSN_LENGTH_MAX];
@@ -192,7 +195,7 @@ static bool site_read(struct site *s, struct thread *t, uint64_t addr, struct ex
 	*exc = (struct exception){ 0 };
 	available = INSN_LENGTH_MAX - (unsigned int)rt_copy(patched, (const void *)addr, INSN_LENGTH_MAX);
 	length = xfrm_original(patched, available, addr, s->bytes + 2, &rest);
-	if (!length && available == SGX_PAGE_SIZE - (addr & (SGX_PAGE_SIZE - 1)) && available < INSN_LENGTH_MAX)
+	if (!length && available < INSN_LENGTH_MAX)
 		goto fetch_fault;
 	if (!length)
 		return false;
@@ -259,7 +262,10 @@ enum xfrm_result xfrm_trap(struct engine *e, struct thread *t, int *sig, struct 
 		return XFRM_NOT_MINE;
 	if (!exc->vector) {
 		uc->mc.rip = s.start + s.insn.length;
-		return XFRM_DONE;
+		if (!(uc->mc.rflags & X86_FLAGS_TF))
+			return XFRM_DONE;
+		exc->vector = X86_DB;			/* the single step ends here, not behind the next instruction */
+		return XFRM_EXCEPTION;
 	}
 	uc->mc.rip = s.start;
 	if (exc->vector == X86_PF) {

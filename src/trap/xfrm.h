@@ -45,7 +45,7 @@ bool xfrm_is_prefix(uint8_t byte);
 enum xfrm_result {
 	XFRM_NOT_MINE,		/* an INT3 of the enclave's own */
 	XFRM_DONE,		/* executed, @uc is behind it */
-	XFRM_EXCEPTION,		/* *exc; @uc is at the instruction; *sig and *info are what a fault in place had brought */
+	XFRM_EXCEPTION,		/* *exc; @uc is where that leaves it; *sig and *info are what a fault in place had brought */
 };
 
 /** xfrm_trap() - the thread is inside and has met an INT3; @uc is behind that. */

@@ -4,6 +4,7 @@
  * byte for byte, what the machine does with the mask ANDed with XFRM.
  */
 #define _GNU_SOURCE
+#include "abi/caught.h"
 #include "harness.h"
 #include "support/encl.h"
 
@@ -506,6 +507,25 @@ TEST(xfrm, other_breakpoints_stay)
 	te_call(&te, 0, TE_RUN, args, &run);
 	EXPECT_EQ(run.function, ERESUME);
 	EXPECT_EQ(run.exception_vector, UD);
+	te_destroy(&te);
+}
+
+/* pushfq; or $0x100, (%rsp); popfq; xgetbv; nop: the step that POPFQ began ends behind XGETBV. */
+TEST(xfrm, single_steps_see_one_instruction)
+{
+	static const uint8_t code[] = { 0x9c, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d, 0x0f, 0x01, 0xd0, 0x90 };
+	uint64_t args[16] = { 0 };
+
+	ASSERT_TRUE(build_hole());
+	write_code(code, sizeof(code), 100);
+	make_read_only();
+	args[0] = te.hole + 100;
+	catch_begin(0);
+	EXPECT_TRUE(CAUGHT(te_call(&te, 0, TE_RUN, args, &run)));
+	catch_end();
+	EXPECT_EQ(caught.sig, SIGTRAP);
+	EXPECT_EQ(((const struct sgx_gprsgx *)te_gpr(&te, 0, 0))->rip, te.hole + 112);
+	EXPECT_EQ(((const struct sgx_gprsgx *)te_gpr(&te, 0, 0))->rax, 3);
 	te_destroy(&te);
 }
 
