@@ -133,6 +133,7 @@ struct thread *thread_alloc(void);		/* a slot with its LDT entry, or NULL */
 void thread_free(struct thread *t);
 uint64_t *thread_slot_word(struct thread *t);	/* of the bitmap of slots in use; bit index % 64 */
 void thread_adopt(struct thread *t);
+void thread_mark(const struct thread *t);	/* DS says who we are again, should somebody have loaded it */
 void threads_forked(struct thread *t);
 /* Entries through a TCS in [start, end) are for the model to judge again: its mapping has changed. */
 void threads_forget(uint64_t start, uint64_t end);

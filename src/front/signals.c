@@ -422,8 +422,11 @@ static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kuco
 static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct kucontext *uc)
 {
 	bool platform = KSIG_BIT(sig) & PLATFORM_SIGNALS;
+	bool leaving = t->in_enclave && engine_in_window(uc);
 
 	engine_window(&rt.engine, t, uc);
+	if (leaving && sig == KSIG_SEGV && info->code > 0)
+		return;				/* the fast exit did not find its thread: the enclave has loaded DS */
 	if (platform && info->code > 0) {
 		struct ksiginfo seen = *info;
 		enum engine_result result;
@@ -477,6 +480,7 @@ bool rt_signal(int sig, struct ksiginfo *info, struct kucontext *uc)
 {
 	struct thread *t = thread_of_stack(info);
 
+	thread_mark(t);
 	if (in_runtime(uc)) {
 		nested(t, sig, info, uc);
 		return true;

@@ -18,11 +18,46 @@ static uint16_t read_ds(void)
 	return ds;
 }
 
+static void write_ds(const struct thread *t)
+{
+	uint16_t selector = THREAD_SELECTOR(t->index);
+
+	__asm__ volatile("movw %0, %%ds" : : "r"(selector));
+}
+
+void thread_mark(const struct thread *t)
+{
+	if (read_ds() != THREAD_SELECTOR(t->index))
+		write_ds(t);
+}
+
+/* The slot of the calling thread, found by its number: the program or an enclave has loaded DS. */
+static struct thread *thread_search(void)
+{
+	uint64_t tid = (uint64_t)sys_call0(NR_GETTID);
+	uint32_t word;
+
+	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
+		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
+
+		for (; used; used &= used - 1) {
+			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
+			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
+
+			if (t->tid == tid) {
+				write_ds(t);
+				return t;
+			}
+		}
+	}
+	return NULL;
+}
+
 struct thread *thread_current(void)
 {
 	uint16_t ds = read_ds();
 
-	return (ds & 7) == 7 ? thread_table[ds >> 3] : NULL;
+	return (ds & 7) == 7 ? thread_table[ds >> 3] : thread_search();
 }
 
 /* The processor looks at the descriptor only when DS is loaded: any present data segment of user privilege will do. */
@@ -87,10 +122,8 @@ void thread_free(struct thread *t)
 /* The calling thread becomes the owner of @t. */
 void thread_adopt(struct thread *t)
 {
-	uint16_t selector = THREAD_SELECTOR(t->index);
-
 	t->tid = (uint64_t)sys_call0(NR_GETTID);
-	__asm__ volatile("movw %0, %%ds" : : "r"(selector));
+	write_ds(t);
 }
 
 /** rt_thread_start() - first code of a new thread, on its slot's stack, all signals blocked. */

@@ -241,18 +241,20 @@ static void exception_signal(const struct exception *exc, bool bus, int *sig, st
 		[X86_DE] = { KSIG_FPE, KFPE_INTDIV }, [X86_DB] = { KSIG_TRAP, KTRAP_TRACE },
 		[X86_BP] = { KSIG_TRAP, KSI_KERNEL }, [X86_BR] = { KSIG_SEGV, KSI_KERNEL },
 		[X86_UD] = { KSIG_ILL, KILL_ILLOPN }, [X86_GP] = { KSIG_SEGV, KSI_KERNEL },
-		[X86_PF] = { KSIG_SEGV, KSEGV_ACCERR }, [X86_MF] = { KSIG_FPE, 0 },
-		[X86_AC] = { KSIG_BUS, KBUS_ADRALN }, [X86_XM] = { KSIG_FPE, 0 },
+		[X86_PF] = { KSIG_SEGV, KSEGV_ACCERR }, [X86_AC] = { KSIG_BUS, KBUS_ADRALN },
+		[X86_OF] = { KSIG_SEGV, KSI_KERNEL }, [X86_TS] = { KSIG_SEGV, KSI_KERNEL },
+		[X86_NP] = { KSIG_BUS, KSI_KERNEL }, [X86_SS] = { KSIG_BUS, KSI_KERNEL },
+		/* The kernel looks at FSW and MXCSR, which are the synthetic ones (AEX-13, AEX-14). */
+		[X86_MF] = { KSIG_FPE, KFPE_FLTINV }, [X86_XM] = { KSIG_FPE, KFPE_FLTINV },
 	};
 	int code = of_vector[exc->vector].code;
 
-	if (exc->vector == X86_MF || exc->vector == X86_XM)
-		code = info->code;		/* which condition: the kernel looked at the status word */
 	if (exc->vector == X86_PF && !(exc->error_code & X86_PFEC_SGX) && info->signo == KSIG_SEGV)
 		code = info->code;		/* SEGV_MAPERR or SEGV_ACCERR, SEGV_PKUERR */
 	*sig = bus ? KSIG_BUS : of_vector[exc->vector].sig;
 	*info = (struct ksiginfo){ .signo = *sig, .code = bus ? KBUS_ADRERR : code };
-	info->fault.addr = exc->vector == X86_PF ? exc->addr : code == KSI_KERNEL ? 0 : uc->mc.rip;
+	info->fault.addr = exc->vector == X86_PF ? exc->addr :
+			   code == KSI_KERNEL || exc->vector == X86_AC ? 0 : uc->mc.rip;
 	uc->mc.trapno = exc->vector;
 	uc->mc.err = exc->error_code;
 	uc->mc.cr2 = exc->vector == X86_PF ? exc->addr : 0;
@@ -390,6 +392,7 @@ static bool illegal_inside(enum insn_kind kind)
 	}
 }
 
+#define INSN_BYTE_INT	0xcd
 #define INSN_BYTE_INT1	0xf1
 
 /* What exception is it inside, where the kernel's view of it differs from what enclave mode demands? */
@@ -405,9 +408,15 @@ static void exception_of_signal(struct thread *t, const struct kucontext *uc, st
 		exc->addr = uc->mc.cr2;
 		break;
 	case X86_BP:				/* INS-31, INS-32: a fault at the INT3 itself */
-		fixed->mc.rip--;
-		if (!t->cpu.dbgoptin)
+	case X86_OF:
+		if (!rt_copy(bytes, (const void *)(uc->mc.rip - 2), 2) && bytes[0] == INSN_BYTE_INT && bytes[1] == exc->vector) {
+			fixed->mc.rip -= 2;		/* INS-17: INT 3 and INT 4 in two bytes */
 			exc->vector = X86_UD;
+		} else if (exc->vector == X86_BP) {
+			fixed->mc.rip--;
+			if (!t->cpu.dbgoptin)
+				exc->vector = X86_UD;
+		}
 		exc->error_code = 0;
 		break;
 	case X86_DB:				/* INS-33, INS-34: INT1 is a fault inside; single steps are traps */
