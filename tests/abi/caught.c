@@ -16,6 +16,7 @@ static void handler(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
 
+	__asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" : : : "memory", "cc");	/* AC is the enclave's */
 	caught.count++;
 	caught.sig = sig;
 	caught.code = info->si_code;
