@@ -7,3 +7,4 @@ NATIVE_CPUID=$(unset NATIVE_CPUID; "$program")
 export NATIVE_CPUID
 "$softsgx" run --nosgx -- "$program"
 "$softsgx" run --nosgx --cpuid=patch --patch=force -- "$program"
+"$softsgx" run --nosgx -- env "$program"	# a program's program has no more
