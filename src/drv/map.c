@@ -86,6 +86,13 @@ static long check_call(int fd, uint64_t length, uint64_t flags, uint64_t offset,
 	return 0;
 }
 
+static void put_all(struct drv *d)
+{
+	for (uint32_t i = 0; i < d->encl_count; i++)
+		if (d->encls[i].used)
+			encl_put(d, &d->encls[i]);
+}
+
 long drv_mmap(struct drv *d, uint32_t tid, uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd,
 	      uint64_t offset)
 {
@@ -135,7 +142,7 @@ long drv_mmap(struct drv *d, uint32_t tid, uint64_t addr, uint64_t length, uint6
 	}
 	encl_unlock(d, e);
 put:
-	encl_put(d, e);
+	put_all(d);	/* what was replaced may have been another enclave's last mapping (A-LIF-1) */
 out:
 	drv_unlock(d);
 	return ret;
@@ -144,23 +151,17 @@ out:
 /* After a MAP_FIXED call that failed half way, mappings of ours may be gone. */
 static void drop_lost(struct drv *d, uint64_t start, uint64_t end)
 {
-	struct vma *v = vma_from(d, start);
+	uint64_t at = start;
 	uint8_t resident;
+	struct vma *v;
 
-	while (v && v->start < end) {
+	while (at < end && (v = vma_from(d, at)) && v->start < end) {
 		const uint64_t from = v->start < start ? start : v->start, to = v->end > end ? end : v->end;
 
 		if (sys_call3(__NR_mincore, from, DRV_PAGE, &resident) == -ENOMEM)
 			vma_remove(d, from, to);
-		v = vma_from(d, to);
+		at = to;
 	}
-}
-
-static void put_all(struct drv *d)
-{
-	for (uint32_t i = 0; i < d->encl_count; i++)
-		if (d->encls[i].used)
-			encl_put(d, &d->encls[i]);
 }
 
 long drv_mmap_other(struct drv *d, uint32_t tid, uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags,

@@ -72,6 +72,22 @@ TEST(drv_life, descriptor_or_mapping_keeps_the_enclave)
 	done();
 }
 
+/* Proves: A-LIF-1, A-MAP-3 */
+TEST(drv_life, another_enclave_mapped_over_its_last_mapping_ends_it)
+{
+	int other;
+
+	ready();
+	close(fd);
+	drv_closed(v->d, fd);
+	other = (int)drv_open(v->d, O_RDWR);
+	EXPECT_EQ(map(v, other, base, 4 * PAGE, PROT_NONE), base);
+	EXPECT_EQ(v->d->epc_used, 0);
+	fd = other;
+	done();
+	EXPECT_EQ(v->d->encl_count, 0);
+}
+
 /* Proves: A-LIF-1, A-DEV-5 */
 TEST(drv_life, unknown_duplicates_find_the_enclave_again)
 {

@@ -255,6 +255,9 @@ TEST(drv_munmap, other_mappings_over_it_end_it)
 	EXPECT_EQ(drv_mmap_other(v->d, v->tid, base + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 				 -1, 0), -EINVAL);
 	EXPECT_TRUE(drv_range_hit(v->d, base, 1));
+	/* One that fails although its range is good, over a part. */
+	EXPECT_EQ(drv_mmap_other(v->d, v->tid, base, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, -1, 0), -EBADF);
+	EXPECT_TRUE(drv_range_hit(v->d, base, 1));
 	done();
 }
 
