@@ -124,6 +124,7 @@ void filter_build_base(struct filter_program *p, bool exec_mappings)
 		__NR_access, __NR_faccessat, __NR_faccessat2,
 		/* Signals and threads are virtual. */
 		__NR_rt_sigaction, __NR_rt_sigprocmask, __NR_sigaltstack, __NR_rt_sigreturn,
+		__NR_rt_sigpending, __NR_rt_sigtimedwait,
 		__NR_execve, __NR_execveat, __NR_fork, __NR_exit,
 	};
 	uint16_t at;

@@ -68,6 +68,8 @@ void gate_syscall(struct thread *t, struct kucontext *uc, uint32_t nr)
 	case __NR_rt_sigprocmask:
 	case __NR_sigaltstack:
 	case __NR_rt_sigreturn:
+	case __NR_rt_sigpending:
+	case __NR_rt_sigtimedwait:
 		gate_signals(t, uc, nr);
 		break;
 	case __NR_clone:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* rt_sigaction, rt_sigprocmask, sigaltstack and rt_sigreturn of the program: checks and results as the kernel's. */
+/* rt_sigaction, rt_sigprocmask, sigaltstack and the like of the program: checks and results as the kernel's. */
 #include "front/rt.h"
 #include "sys/sys.h"
 #include "trap/rtcopy.h"
@@ -120,6 +120,40 @@ static long gate_sigaltstack(struct thread *t, const struct kmcontext *m)
 	return 0;
 }
 
+/* What the kernel has pending, and what we hold back for it. */
+static long gate_sigpending(const struct thread *t, const struct kmcontext *m)
+{
+	uint64_t pending = 0;
+	long ret;
+
+	if (m->rsi > sizeof(pending))
+		return -EINVAL;
+	ret = sys_call2(__NR_rt_sigpending, &pending, sizeof(pending));
+	if (ret)
+		return ret;
+	pending |= __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE) & t->vmask;
+	return rt_copy((void *)m->rdi, &pending, m->rsi) ? -EFAULT : 0;
+}
+
+/* A signal that we hold back is taken here; for any other, and to wait, the program makes the call itself. */
+static void gate_sigtimedwait(struct thread *t, struct kucontext *uc)
+{
+	struct kmcontext *m = &uc->mc;
+	struct ksiginfo info;
+	uint64_t set, held;
+	int sig;
+
+	if (m->r10 != 8 || rt_copy(&set, (const void *)m->rdi, 8) ||
+	    !(held = __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE) & t->vmask & set)) {
+		gate_continue(t, uc);
+		return;
+	}
+	sig = __builtin_ctzll(held) + 1;
+	info = t->pending_info[sig - 1];
+	__atomic_fetch_and(&t->pending, ~KSIG_BIT(sig), __ATOMIC_ACQ_REL);
+	m->rax = m->rsi && rt_copy((void *)m->rsi, &info, sizeof(info)) ? (uint64_t)-EFAULT : (uint64_t)sig;
+}
+
 void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr)
 {
 	struct kmcontext *m = &uc->mc;
@@ -133,6 +167,12 @@ void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr)
 		break;
 	case __NR_sigaltstack:
 		m->rax = (uint64_t)gate_sigaltstack(t, m);
+		break;
+	case __NR_rt_sigpending:
+		m->rax = (uint64_t)gate_sigpending(t, m);
+		break;
+	case __NR_rt_sigtimedwait:
+		gate_sigtimedwait(t, uc);
 		break;
 	default:				/* rt_sigreturn through a restorer of the program's own */
 		m->rip = (uintptr_t)rt_sigreturn_entry;
