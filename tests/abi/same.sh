@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# same.sh SOFTSGX HANDLERS DIRECTORY - ordinary programs print under softsgx what they print without: HANDLERS (compiled
+# handlers.c) and the scripts in DIRECTORY. Closes with "N passed, N failed[, N skipped]".
+set -u
+softsgx=$1 handlers=$2 directory=$3
+passed=0 failed=0 skipped=0
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+ulimit -c 0
+
+# same NAME COMMAND...: standard output, standard error and status.
+same() {
+	local name=$1 native soft
+	shift
+	if ! command -v "$1" >/dev/null; then
+		skipped=$((skipped + 1))
+		echo "same.$name: skipped: no $1 here"
+		return
+	fi
+	"$@" >"$scratch/native" 2>"$scratch/native.err"
+	native=$?
+	"$softsgx" run -- "$@" >"$scratch/soft" 2>"$scratch/soft.err"
+	soft=$?
+	if [ $native = $soft ] && diff "$scratch/native" "$scratch/soft" >"$scratch/diff" &&
+	   diff "$scratch/native.err" "$scratch/soft.err" >>"$scratch/diff"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "same.$name: status $soft, natively $native; < natively, > with softsgx:"
+		head -n 20 "$scratch/diff"
+	fi
+}
+
+same handlers "$handlers"
+same node node "$directory/wasm.js"
+same python python3 "$directory/python.py"
+same bash bash "$directory/pipeline.sh"
+echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
+[ $failed = 0 ]
