@@ -148,8 +148,7 @@ out:
 	return ret;
 }
 
-/* After a MAP_FIXED call that failed half way, mappings of ours may be gone. */
-static void drop_lost(struct drv *d, uint64_t start, uint64_t end)
+void map_drop_lost(struct drv *d, uint64_t start, uint64_t end)
 {
 	uint64_t at = start;
 	uint8_t resident;
@@ -178,7 +177,7 @@ long drv_mmap_other(struct drv *d, uint32_t tid, uint64_t addr, uint64_t length,
 		if (!sys_is_error(ret))
 			vma_remove(d, (uint64_t)ret, (uint64_t)ret + size);
 		else if ((flags & MAP_FIXED) && addr + size > addr)
-			drop_lost(d, addr, addr + size);
+			map_drop_lost(d, addr, addr + size);
 		put_all(d);
 	}
 	drv_unlock(d);

@@ -109,6 +109,29 @@ static long remap_ours(struct drv *d, struct vma *v, uint64_t addr, uint64_t old
 	return (long)addr;
 }
 
+/* @addr is of something else, but what follows it, and what is at @new_addr, may be ours. */
+static long remap_other(struct drv *d, uint64_t addr, uint64_t old_length, uint64_t new_length, uint64_t flags,
+			uint64_t new_addr)
+{
+	const uint64_t old_size = page_up(old_length), new_size = page_up(new_length);
+	long ret;
+
+	if (!vma_room(d))
+		return -ENOMEM;
+	/* Kernels from 6.17 on move several mappings at once; ours stay where they are. */
+	if ((flags & MREMAP_FIXED) && old_size == new_size && addr % DRV_PAGE == 0 && vma_hit(d, addr, addr + old_size))
+		return -EFAULT;
+	ret = sys_call5(__NR_mremap, addr, old_length, new_length, flags, new_addr);
+	if (!sys_is_error(ret))
+		vma_remove(d, (uint64_t)ret, (uint64_t)ret + new_size);
+	else if ((flags & MREMAP_FIXED) && new_addr + new_size > new_addr)
+		map_drop_lost(d, new_addr, new_addr + new_size);
+	/* What is cut off goes first, whatever it is, and even if the call fails later. */
+	if (old_size > new_size && addr + old_size > addr)
+		map_drop_lost(d, addr + new_size, addr + old_size);
+	return ret;
+}
+
 long drv_mremap(struct drv *d, uint32_t tid, uint64_t addr, uint64_t old_length, uint64_t new_length, uint64_t flags,
 		uint64_t new_addr)
 {
@@ -117,13 +140,8 @@ long drv_mremap(struct drv *d, uint32_t tid, uint64_t addr, uint64_t old_length,
 
 	drv_lock(d, tid);
 	v = vma_at(d, addr);
-	if (v) {
-		ret = remap_ours(d, v, addr, old_length, new_length, flags, new_addr);
-	} else {
-		ret = sys_call5(__NR_mremap, addr, old_length, new_length, flags, new_addr);
-		if (!sys_is_error(ret))
-			vma_remove(d, (uint64_t)ret, (uint64_t)ret + page_up(new_length));
-	}
+	ret = v ? remap_ours(d, v, addr, old_length, new_length, flags, new_addr) :
+	      remap_other(d, addr, old_length, new_length, flags, new_addr);
 	for (uint32_t i = 0; i < d->encl_count; i++)
 		if (d->encls[i].used)
 			encl_put(d, &d->encls[i]);

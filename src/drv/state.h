@@ -129,6 +129,7 @@ bool code_prepare(struct drv *d, struct encl *e, uint64_t i, bool load);
 /* map.c */
 bool map_allowed(struct encl *e, uint64_t start, uint64_t end, uint32_t prot);	/* A-MAP-4..6 */
 long map_realise(struct drv *d, struct vma *v);		/* placeholder or lost mapping: map the file's right pages */
+void map_drop_lost(struct drv *d, uint64_t start, uint64_t end);	/* after a call that unmapped it, or may have */
 
 /* ioctl.c and ioc_*.c. Context: drv.lock not held; @e pinned and its busy flag ours. */
 long ioc_create(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);

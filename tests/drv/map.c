@@ -266,6 +266,18 @@ static long remap(uint64_t old, uint64_t size, int flags, uint64_t to)
 	return drv_mremap(v->d, v->tid, base, old, size, (uint64_t)flags, to);
 }
 
+TEST(drv_mremap, shrinking_what_lies_before_cuts_it_off)
+{
+	ready();
+	EXPECT_EQ(map(v, fd, base + 2 * PAGE, 2 * PAGE, PROT_NONE), base + 2 * PAGE);
+	EXPECT_EQ(drv_mremap(v->d, v->tid, base, 3 * PAGE, PAGE, 0, 0), base);
+	EXPECT_TRUE(!drv_range_hit(v->d, base, 3 * PAGE) && drv_range_hit(v->d, base + 3 * PAGE, PAGE));
+	EXPECT_EQ(drv_mremap(v->d, v->tid, base, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, base + 8 * PAGE),
+		  -EFAULT);
+	EXPECT_TRUE(drv_range_hit(v->d, base + 3 * PAGE, PAGE) && !drv_range_hit(v->d, base + 8 * PAGE, PAGE));
+	done();
+}
+
 /* Proves: A-MAP-8 */
 TEST(drv_mremap, never_grows_and_never_duplicates)
 {
