@@ -66,7 +66,20 @@ long drv_mprotect(struct drv *d, uint32_t tid, uint64_t addr, uint64_t length, u
 	return ret;
 }
 
-/* The checks of mremap(2) that come before the mapping is looked at, by asking the kernel about nothing. */
+/* The checks of mremap(2) that come before anything is looked at. */
+static bool remap_valid(uint64_t addr, uint64_t old_size, uint64_t new_size, uint64_t flags, uint64_t new_addr)
+{
+	if (addr % DRV_PAGE || !new_size || (flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		return false;
+	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
+		return false;
+	if ((flags & MREMAP_DONTUNMAP) && old_size != new_size)
+		return false;
+	return !(flags & MREMAP_FIXED) ||
+	       (new_addr % DRV_PAGE == 0 && new_addr <= TASK_LIMIT && new_size <= TASK_LIMIT - new_addr &&
+		(new_addr >= addr + old_size || addr >= new_addr + new_size));
+}
+
 static long remap_ours(struct drv *d, struct vma *v, uint64_t addr, uint64_t old_length, uint64_t new_length,
 		       uint64_t flags, uint64_t new_addr)
 {
@@ -74,14 +87,7 @@ static long remap_ours(struct drv *d, struct vma *v, uint64_t addr, uint64_t old
 	struct vma moved = *v;
 	long ret;
 
-	if (addr % DRV_PAGE || !new_size || (flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)))
-		return -EINVAL;
-	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
-		return -EINVAL;
-	if (flags & MREMAP_DONTUNMAP)
-		return -EINVAL;
-	if ((flags & MREMAP_FIXED) && (new_addr % DRV_PAGE || new_addr > TASK_LIMIT || new_size > TASK_LIMIT - new_addr ||
-				       (new_addr < addr + old_size && addr < new_addr + new_size)))
+	if (!remap_valid(addr, old_size, new_size, flags, new_addr) || (flags & MREMAP_DONTUNMAP))
 		return -EINVAL;
 	if (!old_size || new_size > old_size || old_size > v->end - addr)
 		return -EFAULT;		/* VM_PFNMAP and VM_DONTEXPAND: never grows, never duplicates */
@@ -109,6 +115,20 @@ static long remap_ours(struct drv *d, struct vma *v, uint64_t addr, uint64_t old
 	return (long)addr;
 }
 
+static bool unmap_ours(struct drv *d, uint64_t start, uint64_t end)
+{
+	struct vma *v;
+
+	while ((v = vma_from(d, start)) && v->start < end) {
+		const uint64_t from = v->start < start ? start : v->start, to = v->end > end ? end : v->end;
+
+		if (sys_call2(__NR_munmap, from, to - from))
+			return false;
+		vma_remove(d, from, to);
+	}
+	return true;
+}
+
 /* @addr is of something else, but what follows it, and what is at @new_addr, may be ours. */
 static long remap_other(struct drv *d, uint64_t addr, uint64_t old_length, uint64_t new_length, uint64_t flags,
 			uint64_t new_addr)
@@ -121,11 +141,11 @@ static long remap_other(struct drv *d, uint64_t addr, uint64_t old_length, uint6
 	/* Kernels from 6.17 on move several mappings at once; ours stay where they are. */
 	if ((flags & MREMAP_FIXED) && old_size == new_size && addr % DRV_PAGE == 0 && vma_hit(d, addr, addr + old_size))
 		return -EFAULT;
+	/* The new place is cleared first, whatever comes of the rest. Those kernels leave gaps in it where the old has some. */
+	if ((flags & MREMAP_FIXED) && remap_valid(addr, old_size, new_size, flags, new_addr) &&
+	    !unmap_ours(d, new_addr, new_addr + new_size))
+		return -ENOMEM;
 	ret = sys_call5(__NR_mremap, addr, old_length, new_length, flags, new_addr);
-	if (!sys_is_error(ret))
-		vma_remove(d, (uint64_t)ret, (uint64_t)ret + new_size);
-	else if ((flags & MREMAP_FIXED) && new_addr + new_size > new_addr)
-		map_drop_lost(d, new_addr, new_addr + new_size);
 	/* What is cut off goes first, whatever it is, and even if the call fails later. */
 	if (old_size > new_size && addr + old_size > addr)
 		map_drop_lost(d, addr + new_size, addr + old_size);

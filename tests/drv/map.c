@@ -269,12 +269,26 @@ static long remap(uint64_t old, uint64_t size, int flags, uint64_t to)
 TEST(drv_mremap, shrinking_what_lies_before_cuts_it_off)
 {
 	ready();
-	EXPECT_EQ(map(v, fd, base + 2 * PAGE, 2 * PAGE, PROT_NONE), base + 2 * PAGE);
-	EXPECT_EQ(drv_mremap(v->d, v->tid, base, 3 * PAGE, PAGE, 0, 0), base);
-	EXPECT_TRUE(!drv_range_hit(v->d, base, 3 * PAGE) && drv_range_hit(v->d, base + 3 * PAGE, PAGE));
+	EXPECT_EQ(map(v, fd, base + PAGE, 3 * PAGE, PROT_NONE), base + PAGE);
+	EXPECT_EQ(drv_mremap(v->d, v->tid, base, 3 * PAGE, 2 * PAGE, 0, 0), base);
+	EXPECT_TRUE(drv_range_hit(v->d, base + PAGE, PAGE) && !drv_range_hit(v->d, base + 2 * PAGE, PAGE));
+	EXPECT_TRUE(drv_range_hit(v->d, base + 3 * PAGE, PAGE));
 	EXPECT_EQ(drv_mremap(v->d, v->tid, base, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, base + 8 * PAGE),
 		  -EFAULT);
 	EXPECT_TRUE(drv_range_hit(v->d, base + 3 * PAGE, PAGE) && !drv_range_hit(v->d, base + 8 * PAGE, PAGE));
+	done();
+}
+
+TEST(drv_mremap, moving_something_with_a_hole_over_it_ends_it)
+{
+	unsigned char resident;
+
+	ready();
+	EXPECT_EQ(map(v, fd, base, 3 * PAGE, PROT_NONE), base);
+	munmap((void *)(base + 9 * PAGE), PAGE);
+	drv_mremap(v->d, v->tid, base + 8 * PAGE, 3 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, base);
+	EXPECT_TRUE(!drv_range_hit(v->d, base, 3 * PAGE));
+	EXPECT_EQ(mincore((void *)(base + PAGE), PAGE, &resident), -1);
 	done();
 }
 
