@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -198,6 +199,18 @@ static bool step(pid_t pid, int *status)
 
 enum outcome { INJECTED, TRAPPED, RETURNED, LOST };
 
+/*
+ * Is a system call that blocks signals next? To step over it would make the kernel drop the handler of SIGTRAP, blocked by
+ * then. All that can be injected is blocked too behind it, so what follows is one boundary.
+ */
+static bool blocks_signals(pid_t pid)
+{
+	struct user_regs_struct r;
+
+	ptrace(PTRACE_GETREGS, pid, 0, &r);
+	return r.rax == SYS_rt_sigprocmask && (ptrace(PTRACE_PEEKTEXT, pid, (void *)r.rip, 0) & 0xffff) == 0x050f;
+}
+
 /* From its SIGSTOP on: inject at boundary @n of the call, then run to the next SIGSTOP. */
 static enum outcome inject_at(pid_t pid, unsigned n)
 {
@@ -210,6 +223,8 @@ static enum outcome inject_at(pid_t pid, unsigned n)
 			return run_to_stop(pid, 0) ? RETURNED : LOST;
 		if (shared->phase == INSIDE_CALL && at++ == n)
 			return run_to_stop(pid, SIGUSR1) ? INJECTED : LOST;
+		if (shared->phase == INSIDE_CALL && blocks_signals(pid))
+			return run_to_stop(pid, 0) ? TRAPPED : LOST;
 		if (!step(pid, &status))
 			return LOST;
 		if (ptrace(PTRACE_GETSIGINFO, pid, 0, &info))
@@ -261,7 +276,7 @@ static void every_boundary(void (*once)(bool traced), const uint8_t *code, size_
 	if (injected < at_least)
 		test_fail(__FILE__, __LINE__, "only %u boundaries", injected);
 	if (getenv("TEST_VERBOSE"))
-		printf("%u boundaries, end by %s\n", injected, outcome == TRAPPED ? "a trap" : "the return");
+		printf("%u boundaries, end by %s\n", injected, outcome == TRAPPED ? "a trap or blocked signals" : "the return");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	munmap(shared, 4096);
