@@ -174,6 +174,12 @@ static int init(struct builder *b, const struct te_options *o)
 	s->isvprodid = 1;
 	s->isvsvn = 2;
 	fixture_sign(s, 0);
+	if (o->save_sigstruct) {
+		FILE *f = fopen(o->save_sigstruct, "w");
+
+		fwrite(s, sizeof(*s), 1, f);
+		fclose(f);
+	}
 	if (ioctl(b->te->fd, SGX_IOC_ENCLAVE_INIT, &init)) {
 		ret = -errno;
 		perror("SGX_IOC_ENCLAVE_INIT");

@@ -26,6 +26,7 @@ struct te_options {
 	uint64_t hole_pages;			/* left empty behind the heap, inside ELRANGE and mapped RWX */
 	uint64_t base;				/* 0: anywhere */
 	bool     premap_heap;		/* map the heap RWX before its pages are added */
+	const char *save_sigstruct;	/* a file for the 1808 bytes */
 	bool     no_map;			/* leave the reservation in place */
 };
 
