@@ -42,6 +42,7 @@ static long gate_thread(struct thread *t, struct kucontext *uc)
 	if (!child)
 		return -EAGAIN;
 	child->vmask = t->vmask;
+	child->altstack.flags = KSS_DISABLE;	/* as the kernel marks it; a process begins with 0 */
 	ret = rt_clone_thread(m->rdi, child_frame(child, uc, m->rsi), m->rdx, m->r10, m->r8, child);
 	if (ret < 0)
 		thread_free(child);

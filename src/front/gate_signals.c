@@ -131,6 +131,7 @@ static long gate_sigpending(const struct thread *t, const struct kmcontext *m)
 	ret = sys_call2(__NR_rt_sigpending, &pending, sizeof(pending));
 	if (ret)
 		return ret;
+	pending &= t->blocked;				/* underneath, all others wait now */
 	pending |= __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE) & t->vmask;
 	return rt_copy((void *)m->rdi, &pending, m->rsi) ? -EFAULT : 0;
 }

@@ -27,7 +27,7 @@ bool rt_initialised(void)
 	return initialised;
 }
 
-static _Noreturn void fail(const char *what, const char *advice, long error)
+_Noreturn void rt_fail(const char *what, const char *advice, long error)
 {
 	sys_print(2, "softsgx: %s (error %d); %s\n", what, (int)-error, advice);
 	for (;;)
@@ -47,7 +47,7 @@ static void protect(void)
 	if (!ret)
 		ret = sys_call3(__NR_mprotect, data, RT_BASE + RT_SIZE - data, PROT_READ | PROT_WRITE);
 	if (ret)
-		fail("the runtime's memory can't be protected", "does a security module forbid it?", ret);
+		rt_fail("the runtime's memory can't be protected", "does a security module forbid it?", ret);
 }
 
 static const struct vdso_info *vdso_map(struct auxv *auxv)
@@ -61,15 +61,15 @@ static const struct vdso_info *vdso_map(struct auxv *auxv)
 	ret = sys_call6(__NR_mmap, RT_VDSO_BASE, (long)size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (ret != (long)RT_VDSO_BASE)
-		fail("the vDSO image can't be mapped", "is memory limited (ulimit -v)?", ret);
+		rt_fail("the vDSO image can't be mapped", "is memory limited (ulimit -v)?", ret);
 	__builtin_memcpy(image, vdso_image_start, size);
 	if (!vdso_bind(image, RT_VDSO_BASE, real, (uint64_t)(uintptr_t)enter_fast,
 		       (uint64_t)(uintptr_t)rt_sigreturn_entry))
-		fail("the vDSO image is damaged", "install softsgx again", -EINVAL);
+		rt_fail("the vDSO image is damaged", "install softsgx again", -EINVAL);
 	info = vdso_info(image);
 	ret = sys_call3(__NR_mprotect, image, size, PROT_READ | PROT_EXEC);
 	if (ret)
-		fail("the vDSO image can't be made executable", "does a security module forbid it?", ret);
+		rt_fail("the vDSO image can't be made executable", "does a security module forbid it?", ret);
 	auxv_set(auxv, AT_SYSINFO_EHDR, RT_VDSO_BASE);
 	return info;
 }
@@ -123,12 +123,12 @@ static void rt_init_parts(struct auxv *auxv)
 	ret = sys_call6(__NR_mmap, RT_DRV_STATE, (long)drv_size(), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (ret != (long)RT_DRV_STATE)
-		fail("no memory for the driver", "is memory limited (ulimit -v)?", ret);
+		rt_fail("no memory for the driver", "is memory limited (ulimit -v)?", ret);
 	rt.drv = (struct drv *)ret;
 	ret = drv_init(rt.drv, &drv_config, &drv_ops, &rt.profile, &rt.keys,
 		       rt.counters_shared ? rt.counters_shared : &rt.counters);
 	if (ret)
-		fail("the driver can't be set up", "is memory limited (ulimit -v)?", ret);
+		rt_fail("the driver can't be set up", "is memory limited (ulimit -v)?", ret);
 	engine_init(&rt.engine, rt.drv, (enum patch_mode)rt.config.patch, RT_VDSO_BASE, vdso->enclu, vdso->eexit_pad,
 		    vdso->exception_pad);
 }
@@ -187,7 +187,7 @@ void rt_init(void)
 	if (!rt_start.nested) {
 		ret = filter_install_base();
 		if (ret)
-			fail("the system call filter can't be installed",
+			rt_fail("the system call filter can't be installed",
 			     "seccomp must be permitted (in a container, by its profile)", ret);
 	}
 	/* From the kernel's point of view platform signals stay open for ever; signals_init() took the program's view. */

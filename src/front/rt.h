@@ -70,6 +70,8 @@ struct rt_start {		/* written by the injector at the symbol rt_start */
 extern struct rt_start rt_start;
 _Noreturn void rt_main(uint64_t *stack);	/* softsgx-rt as a program (main.c); called from start.S only */
 void rt_init(void);				/* called from start.S only */
+/** rt_fail() - the runtime can't start: say so, and what helps, and end with status 125. @error: -errno. */
+_Noreturn void rt_fail(const char *what, const char *advice, long error);
 bool rt_initialised(void);			/* false in softsgx-rt itself, before it has become the program */
 
 /* launch.c */

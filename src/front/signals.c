@@ -199,8 +199,6 @@ static bool push_frame(struct thread *t, int sig, const struct ksigaction *act, 
 	frame.uc = *uc;
 	frame.uc.link = 0;
 	frame.uc.stack = t->altstack;
-	if (!t->altstack.size)
-		frame.uc.stack.flags |= KSS_DISABLE;
 	frame.uc.mc.fpstate = fp_size ? fp : 0;
 	frame.uc.sigmask = mask;
 	frame.info = *info;

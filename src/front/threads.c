@@ -4,6 +4,7 @@
 #include "sys/sys.h"
 
 #include <asm/ldt.h>
+#include <linux/errno.h>
 #include <linux/mman.h>
 
 enum { NR_MMAP = 9, NR_MPROTECT = 10, NR_SIGALTSTACK = 131, NR_SCHED_YIELD = 24, NR_MODIFY_LDT = 154, NR_GETTID = 186 };
@@ -202,13 +203,18 @@ void threads_init(void)
 	ret = sys_call6(NR_MMAP, RT_THREADS_BASE, (uint64_t)THREAD_SLOTS_MAX * THREAD_SLOT_SIZE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	if (sys_is_error(ret))
-		sys_panic("no address space for thread slots: error %ld", -ret);
+		rt_fail("no address space for thread slots", "is memory limited (ulimit -v)?", ret);
+	ret = ldt_entry(0);
+	if (ret)
+		rt_fail("modify_ldt is refused", "threads are told apart by LDT selectors: does the kernel have "
+			"CONFIG_MODIFY_LDT_SYSCALL, and the container's profile permit it?", ret);
 	t = thread_alloc();
 	if (!t)
-		sys_panic("modify_ldt is refused on this machine, but threads are told apart by LDT selectors");
+		rt_fail("no slot for the first thread", "is memory limited (ulimit -v)?", -ENOMEM);
 	thread_adopt(t);
 	stack.sp = (uintptr_t)t + THREAD_STACK_OFFSET;
 	ret = sys_call2(NR_SIGALTSTACK, &stack, NULL);
 	if (ret)
-		sys_panic("sigaltstack of %lu bytes: error %ld", (unsigned long)stack.size, -ret);
+		rt_fail("the alternate stack is refused", "does this machine have more extended state than there is room?",
+			ret);
 }

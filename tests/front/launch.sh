@@ -182,6 +182,17 @@ test_flood() {
 	for sig in SEGV BUS ILL SYS USR1; do exits 0 soft "$programs/flood" "$(kill -l $sig)" || return 1; done
 }
 
+# What the runtime can't start without: a message and status 125.
+test_refused_start() {
+	(ulimit -v 200000; soft /bin/true) 2>message.txt
+	expect status $? 125 && grep -q 'ulimit -v' message.txt || return 1
+	exits 125 "$programs/refuse_ldt" "$softsgx" run -- /bin/true 2>message.txt && grep -q modify_ldt message.txt
+}
+
+# Signals, masks, stacks, queues, deaths, blocking calls, cancelled threads: as without the runtime.
+test_signals() { ulimit -c 0; same "$programs/signals"; }
+test_threads() { same "$programs/many_threads"; }
+
 test_own_filter() { exits 0 soft "$programs/own_filter"; }
 test_vfork_child() { ulimit -c 0; exits 0 soft "$programs/vfork_child"; }
 
