@@ -77,7 +77,7 @@ static bool harmless(uint64_t addr, uint64_t length)
 static long call_ioctl(const struct step *s, uint32_t cmd, const void *arg, size_t size)
 {
 	memcpy((void *)USER, arg, size);
-	return drv_ioctl(v->d, v->tid, fd_of(s), cmd, spoiled(s, 0, USER));
+	return drv_ioctl(v->d, v->tid, fd_of(s), cmd, spoiled(s, 10, USER));
 }
 
 static uint64_t offset_of(const struct step *s)
@@ -267,7 +267,7 @@ static void do_sgx2(const struct step *s, enum op op)
 static void do_any_ioctl(const struct step *s)
 {
 	static const uint32_t cmds[] = { 0xa404, 0, UINT32_MAX, 0x4008a408, 0x4008a500, 0x0000a400, 0x5401, 0xc030a402 };
-	const long ret = drv_ioctl(v->d, v->tid, fd_of(s), cmds[s->mode % 8], spoiled(s, 0, USER));
+	const long ret = drv_ioctl(v->d, v->tid, fd_of(s), cmds[s->mode % 8], spoiled(s, 10, USER));
 
 	CHECK_ERROR(ret, ENOTTY, EBADF, ENOMEM);
 	FUZZ_CHECK(ret < 0);
@@ -351,15 +351,16 @@ static void do_unmap(const struct step *s)
 static void do_protect(const struct step *s)
 {
 	const uint64_t addr = spoiled(s, 3, page_of(s)), length = spoiled(s, 2, (1 + s->count % 64) * PAGE);
+	const uint64_t prot = spoiled(s, 1, s->value % 8);
 	struct vma copy;
 	long ret;
 
 	if (!harmless(addr, length))
 		return;
-	ret = drv_mprotect(v->d, v->tid, addr, length, spoiled(s, 1, s->value % 8), s->mode & 1 ? -1 : 0);
+	ret = drv_mprotect(v->d, v->tid, addr, length, prot, s->mode & 1 ? -1 : 0);
 	CHECK_ERROR(ret, EINVAL, ENOMEM, EACCES, ENOSYS, EOPNOTSUPP);
-	if (!ret && length && s->spoil != 1)
-		FUZZ_CHECK(!vma_lookup(v->d, addr, &copy) || copy.prot == s->value % 8);
+	if (!ret && length)
+		FUZZ_CHECK(!vma_lookup(v->d, addr, &copy) || copy.prot == (prot & RWX));
 }
 
 static void do_remap(const struct step *s)
@@ -519,6 +520,7 @@ static void start(uint8_t first)
 	step_number = 0;
 	for (unsigned i = 0; i < sizeof(build) / sizeof(build[0]) && !(first & 0x40); i++)
 		run_step(&build[i]);
+	FUZZ_CHECK((first & 0x40) || v->counters.enclaves_initialised == 1);
 }
 
 static void finish(void)
