@@ -19,7 +19,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { SIGNALS = 20000, SLICES = 9, SLICE_NS = 20 * 1000 * 1000 };
+enum { SIGNALS = 20000, SLICES = 9, SLICE_NS = 20 * 1000 * 1000, LOOK_NS = 5000 };
 
 static volatile uint64_t left;
 static volatile int skip;
@@ -73,20 +73,38 @@ struct slice {
 	double cpu, count, signals;
 };
 
-static struct slice slice(const struct bench_spinner *s, clockid_t clock, int sig)
+/* All at the same moment: again, if this thread was interrupted between its looks. */
+static struct slice look(const struct bench_spinner *s, clockid_t clock)
 {
-	const double end = now_ns() + SLICE_NS;
-	const uint64_t count = *s->count, before = handled;
-	const double cpu = clock_ns(clock);
+	struct slice now;
+	double start;
 
 	do {
-		uint64_t at = handled;
+		start = now_ns();
+		now = (struct slice){ clock_ns(clock), (double)*s->count, (double)handled };
+	} while (now_ns() - start > LOOK_NS);
+	return now;
+}
 
-		syscall(SYS_tgkill, getpid(), s->tid, sig);
-		while (sig && handled == at && now_ns() < end)
-			;
-	} while (now_ns() < end);
-	return (struct slice){ clock_ns(clock) - cpu, (double)(*s->count - count), (double)(handled - before) };
+static struct slice slice(const struct bench_spinner *s, clockid_t clock, int sig)
+{
+	const struct slice before = look(s, clock);
+	const double start = now_ns();
+	struct slice now;
+
+	do {
+		const double end = now_ns() + SLICE_NS;
+
+		while (now_ns() < end) {
+			uint64_t at = handled;
+
+			syscall(SYS_tgkill, getpid(), s->tid, sig);
+			while (sig && handled == at && now_ns() < end)
+				;
+		}
+		now = look(s, clock);
+	} while (now.cpu - before.cpu < SLICE_NS / 2.0 && now_ns() - start < 1e9);	/* the machine is busy */
+	return (struct slice){ now.cpu - before.cpu, now.count - before.count, now.signals - before.signals };
 }
 
 /*
