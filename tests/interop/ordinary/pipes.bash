@@ -13,6 +13,7 @@ diff <(printf 'a\nb\n') <(printf 'a\nc\n')
 (trap 'echo term; exit 9' TERM; kill -TERM $BASHPID; echo never)
 echo "sub $?"
 sleep 60 &
+sleep 0.2	# a child that is killed before it is on its own runs the EXIT trap, too
 kill %1
 wait %1
 echo "job $?"
