@@ -163,7 +163,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	handled_well += works(2) && tls == 0x7157 && now.ss_sp == stack_memory && now.ss_flags == SS_ONSTACK;
 }
 
-/* Proves: B-26, C4-7 */
+/* Proves: B-5, C4-7 */
 TEST(entered, alternate_stack_of_its_own_and_entries_from_its_handler)
 {
 	stack_t mine = { .ss_sp = stack_memory, .ss_size = sizeof(stack_memory) }, seen, before;
@@ -239,7 +239,6 @@ static void neighbour(uint64_t at)
 	EXPECT_EQ(munmap(page, 8192), 0);
 }
 
-/* Proves: A-MAP-1 */
 TEST(entered, memory_next_to_the_enclave)
 {
 	if (!begin())
@@ -282,7 +281,7 @@ TEST(entered, proc_self_mem_and_maps)
 	end();
 }
 
-/* Proves: A-DEV-1 */
+/* Proves: A-DEV-5 */
 TEST(entered, limits_of_its_own)
 {
 	struct rlimit before, small;
@@ -328,7 +327,7 @@ static void probe(int fd)
 	close(fd);
 }
 
-/* Proves: A-DEV-1, A-DYN-1 */
+/* Proves: A-DEV-1 */
 TEST(entered, device_by_every_name_has_dynamic_memory)
 {
 	int dev, here = open(".", O_DIRECTORY | O_PATH);
@@ -349,7 +348,6 @@ TEST(entered, device_by_every_name_has_dynamic_memory)
 	end();
 }
 
-/* Proves: A-DEV-7 */
 TEST(entered, cpuid_says_so)
 {
 	unsigned a, b, c, d;
@@ -370,7 +368,6 @@ TEST(entered, cpuid_says_so)
 	EXPECT_EQ(a & 3, 3);
 }
 
-/* Proves: B-5 */
 TEST(entered, init_command_of_minus_one)
 {
 	struct te_regs r;
@@ -403,7 +400,6 @@ static void on_gs(int sig, siginfo_t *info, void *context)
 
 SNIPPET(snip_ud2, "ud2");
 
-/* Proves: EENTER-57 */
 TEST(entered, thread_pointer_in_gs)
 {
 	struct sigaction act = { .sa_sigaction = on_gs, .sa_flags = SA_SIGINFO };

@@ -334,7 +334,7 @@ TEST(raw, fault_in_the_enclaves_handler_is_delivered_and_repaired)
 	te_destroy(&te);
 }
 
-/* Proves: C4-3, C4-6, EENTER-57 */
+/* Proves: C4-3, C4-6, EENTER-28 */
 TEST(raw, no_frame_left_is_a_fault_of_eenter)
 {
 	uint64_t good = 0;
