@@ -16,7 +16,12 @@ enum {
 	NR_RT_SIGACTION = 13, NR_RT_SIGPROCMASK = 14, NR_GETPID = 39, NR_GETTID = 186, NR_RT_TGSIGQUEUEINFO = 297,
 };
 
-#define KICK_CODE	(-0x5347)	/* siginfo.code of a SIGSYS that only wants the thread to leave its enclave */
+/*
+ * A signal that only wants the thread to leave its enclave. While a signal is pending the kernel drops the next of that
+ * number, also one that it forces itself: for SIGFPE the instruction faults again, a trapped system call would be lost.
+ */
+#define KICK_SIGNAL	KSIG_FPE
+#define KICK_CODE	(-0x5347)	/* its siginfo.code */
 #define RED_ZONE	128
 
 void rt_signal_entry(void);
@@ -396,7 +401,7 @@ static void look_again(struct thread *t, struct kucontext *uc)
 /* A signal while the runtime's own code was running on this thread: a copy that met bad memory, or one to hold back. */
 static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kucontext *uc)
 {
-	if (sig == KSIG_SYS && info->code == KICK_CODE) {
+	if (sig == KICK_SIGNAL && info->code == KICK_CODE) {
 		t->kicked = true;
 		look_again(t, uc);
 	} else if (info->code <= 0) {
@@ -456,13 +461,13 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 			signals_deliver(t, sig, &seen, uc);
 		return;
 	}
-	if (sig == KSIG_SYS && info->code == KICK_CODE) {
+	if (sig == KICK_SIGNAL && info->code == KICK_CODE) {
 		bounce(t, uc);
 		return;
 	}
 	if (platform && (t->vmask & KSIG_BIT(sig))) {
 		hold(t, sig, info);
-		bounce(t, uc);			/* it may have swallowed a kick: SIGSYS does not queue */
+		bounce(t, uc);			/* it may have swallowed a kick, which does not queue */
 		return;
 	}
 	if (t->in_enclave)
@@ -533,7 +538,7 @@ struct kucontext *rt_sigreturn(struct thread *t, struct kucontext *uc)
 /** signals_kick() - make thread @tid of this process leave its enclave for an instant; false if it does not live. */
 bool signals_kick(uint32_t tid)
 {
-	struct ksiginfo info = { .signo = KSIG_SYS, .code = KICK_CODE };
+	struct ksiginfo info = { .signo = KICK_SIGNAL, .code = KICK_CODE };
 
-	return !sys_call4(297 /* rt_tgsigqueueinfo */, sys_call0(NR_GETPID), tid, KSIG_SYS, &info);
+	return !sys_call4(297 /* rt_tgsigqueueinfo */, sys_call0(NR_GETPID), tid, KICK_SIGNAL, &info);
 }

@@ -650,6 +650,16 @@ static void window_call(struct engine *e, struct thread *t, struct kucontext *uc
 	m->rcx = m->rip = e->vdso_enclu;
 }
 
+void engine_int3_again(struct engine *e, struct kucontext *uc)
+{
+	const uint64_t at = uc->mc.rip - 1;
+
+	/* Nothing else can have RIP there: it is in the middle of what the INT3 replaced, or of nothing. */
+	if (at == (uintptr_t)enter_trap || at == (uintptr_t)enter_raw_trap || at == (uintptr_t)exit_trap ||
+	    patch_find(e, at))
+		uc->mc.rip = at;
+}
+
 bool engine_in_window(const struct kucontext *uc)
 {
 	const char *rip = (const char *)uc->mc.rip;

@@ -46,6 +46,7 @@ TEST(filter, base_traps_exactly_the_listed_calls)
 	static const uint16_t trapped[] = {
 		SYS_openat, SYS_open, SYS_openat2, SYS_creat, SYS_newfstatat, SYS_stat, SYS_lstat, SYS_statx, SYS_access,
 		SYS_faccessat, SYS_faccessat2, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_sigaltstack, SYS_rt_sigreturn,
+		SYS_rt_sigpending, SYS_rt_sigtimedwait,
 		SYS_execve, SYS_execveat, SYS_fork, SYS_exit, SYS_clone,
 	};
 	uint32_t nr, i;
