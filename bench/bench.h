@@ -50,7 +50,7 @@ struct bench_spinner {
 	volatile uint64_t *count;
 };
 
-/** bench_signal_price() - nanoseconds that one SIGUSR1, with its handler, takes from the spinning thread. */
+/** bench_signal_price() - nanoseconds from sending SIGUSR1 until the spinning thread counts again. */
 double bench_signal_price(const struct bench_spinner *s);
 
 /* The floors and the calls that are measured with and without softsgx (host.c); the enclave's side (inside.c). */
@@ -75,6 +75,7 @@ extern const char floor_enclave[];
 
 /* workload.c: position-independent, self-contained code that runs outside and inside. */
 uint64_t work_hash(uint64_t rounds, uint64_t unused, uint64_t *scratch);
+uint64_t work_spin(uint64_t stop, uint64_t unused, uint64_t *count);
 uint64_t work_matrix(uint64_t rounds, uint64_t unused, uint64_t *scratch);
 
 #endif

@@ -19,7 +19,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { SIGNALS = 20000, SLICES = 9, SLICE_NS = 20 * 1000 * 1000, LOOK_NS = 5000 };
+enum { SIGNALS = 20000, ASYNC = 5000 };
 
 static volatile uint64_t left;
 static volatile int skip;
@@ -60,7 +60,7 @@ static void do_enclu(void)		/* EEXIT outside an enclave: #UD or #GP, by machine 
 }
 
 static volatile uint64_t spins, handled;
-static volatile int stop;
+static volatile uint64_t stop;
 
 static void on_usr1(int sig)
 {
@@ -68,69 +68,35 @@ static void on_usr1(int sig)
 	handled++;
 }
 
-/* What happened to the spinning thread while it was sent @sig (or nothing: 0) as fast as it could take it. */
-struct slice {
-	double cpu, count, signals;
-};
-
-/* All at the same moment: again, if this thread was interrupted between its looks. */
-static struct slice look(const struct bench_spinner *s, clockid_t clock)
-{
-	struct slice now;
-	double start;
-
-	do {
-		start = now_ns();
-		now = (struct slice){ clock_ns(clock), (double)*s->count, (double)handled };
-	} while (now_ns() - start > LOOK_NS);
-	return now;
-}
-
-static struct slice slice(const struct bench_spinner *s, clockid_t clock, int sig)
-{
-	const struct slice before = look(s, clock);
-	const double start = now_ns();
-	struct slice now;
-
-	do {
-		const double end = now_ns() + SLICE_NS;
-
-		while (now_ns() < end) {
-			uint64_t at = handled;
-
-			syscall(SYS_tgkill, getpid(), s->tid, sig);
-			while (sig && handled == at && now_ns() < end)
-				;
-		}
-		now = look(s, clock);
-	} while (now.cpu - before.cpu < SLICE_NS / 2.0 && now_ns() - start < 1e9);	/* the machine is busy */
-	return (struct slice){ now.cpu - before.cpu, now.count - before.count, now.signals - before.signals };
-}
-
 /*
- * The two threads share nothing but the counters, and processor time is the spinning thread's own: neither the sender's
- * work nor other processes count. Without signals the sender does the same, so that a sibling processor is as busy.
+ * From the moment before it is sent until the thread, its handler done, counts again: the median of many, so that the
+ * moments in which one of the two threads does not run do not count.
  */
 double bench_signal_price(const struct bench_spinner *s)
 {
-	double price[SLICES];
-	clockid_t clock;
+	static double price[ASYNC];
 
 	signal(SIGUSR1, on_usr1);
-	pthread_getcpuclockid(s->thread, &clock);
-	for (int i = 0; i < SLICES; i++) {
-		struct slice quiet = slice(s, clock, 0), busy = slice(s, clock, SIGUSR1);
+	for (int i = 0; i < ASYNC; i++) {
+		const uint64_t before = handled;
+		const double start = now_ns();
+		uint64_t at;
 
-		price[i] = (busy.cpu - busy.count * quiet.cpu / quiet.count) / busy.signals;
+		syscall(SYS_tgkill, getpid(), s->tid, SIGUSR1);
+		while (handled == before)
+			;
+		at = *s->count;
+		while (*s->count == at)
+			;
+		price[i] = now_ns() - start;
 	}
-	return median(price, SLICES);
+	return median(price, ASYNC);
 }
 
 static void *spin(void *arg)
 {
 	((struct bench_spinner *)arg)->tid = (int)syscall(SYS_gettid);
-	while (!stop)
-		spins++;
+	work_spin((uintptr_t)&stop, 0, (uint64_t *)&spins);
 	return NULL;
 }
 

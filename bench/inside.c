@@ -19,6 +19,8 @@
 
 enum { ROUNDS = 21, TRIPS = 100000 };
 
+extern const char __start_bench_work[], __stop_bench_work[];
+
 static void floor_init(struct floor_state *s)
 {
 	uint64_t fs, gs;
@@ -100,7 +102,7 @@ static void *spin_inside(void *arg)
 	struct sgx_enclave_run run;
 
 	s->bench.tid = (int)syscall(SYS_gettid);
-	te_call(s->te, 1, TE_SPIN, s->args, &run);
+	te_call(s->te, 1, TE_RUN, s->args, &run);
 	return NULL;
 }
 
@@ -112,19 +114,24 @@ int bench_exceptions(void)
 	struct te_options options = { .tcs = 2 };
 	struct sgx_enclave_run run;
 	uint64_t args[16] = { 0 };
-	volatile uint64_t flag = 0;
+	volatile uint64_t flag = 0, count = 0;
 	struct spinner spinner;
 	struct te te;
 
 	if (te_build(&te, &options))
 		return 1;
-	args[0] = te_load(&te, 0, ud2, sizeof(ud2));
+	te_load(&te, 0, __start_bench_work, (uint64_t)(__stop_bench_work - __start_bench_work));
+	args[0] = te_load(&te, 2048, ud2, sizeof(ud2));
 	te_call(&te, 0, TE_RUN, args, &run);
 	if (run.function != ERESUME || run.exception_vector != X86_UD)
 		return 1;
 	figure("exception_resume", TIME(COUNT, te_resume(&te, &run)));
 
-	spinner = (struct spinner){ .te = &te, .args = { (uintptr_t)&flag }, .bench = { .count = &spinner.args[1] } };
+	spinner = (struct spinner){
+		.te = &te, .bench = { .count = &count },
+		.args = { te.scratch + (uint64_t)((uintptr_t)work_spin - (uintptr_t)__start_bench_work), 0, 0, 0,
+			  (uintptr_t)&count, (uintptr_t)&flag },
+	};
 	pthread_create(&spinner.bench.thread, NULL, spin_inside, &spinner);
 	while (!*spinner.bench.count)
 		;
@@ -133,8 +140,6 @@ int bench_exceptions(void)
 	pthread_join(spinner.bench.thread, NULL);
 	return 0;
 }
-
-extern const char __start_bench_work[], __stop_bench_work[];
 
 /** bench_compute() - the same code outside and inside. */
 int bench_compute(void)

@@ -21,6 +21,15 @@ WORK __attribute__((aligned(4096))) uint64_t work_hash(uint64_t rounds, uint64_t
 	return h;
 }
 
+/** work_spin() - count until @stop; no PAUSE, at which a hypervisor may take the processor away. */
+WORK uint64_t work_spin(uint64_t stop, uint64_t unused, uint64_t *count)
+{
+	(void)unused;
+	while (!*(volatile uint64_t *)stop)
+		++*(volatile uint64_t *)count;
+	return 0;
+}
+
 /** work_matrix() - @rounds products of two 8x8 matrices of integers in @scratch. */
 WORK uint64_t work_matrix(uint64_t rounds, uint64_t unused, uint64_t *scratch)
 {
