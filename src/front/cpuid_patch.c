@@ -163,14 +163,14 @@ static bool read_code(uint8_t *dst, uint64_t start, uint64_t end)
 {
 	bool any = false;
 
-	if (!sys_copy_from_user(dst, start, end - start))
+	if (!rt_copy(dst, (const void *)(uintptr_t)start, end - start))
 		return true;
 	while (start < end) {
 		uint64_t part = PAGE - (start & (PAGE - 1));
 
 		if (part > end - start)
 			part = end - start;
-		if (sys_copy_from_user(dst, start, part))
+		if (rt_copy(dst, (const void *)(uintptr_t)start, part))
 			__builtin_memset(dst, 0, part);
 		else
 			any = true;
