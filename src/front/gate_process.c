@@ -18,7 +18,7 @@ _Noreturn void rt_thread_exit(uint64_t *slots, uint64_t keep, int status);
 static struct ksigframe *child_frame(struct thread *child, const struct kucontext *uc, uint64_t sp)
 {
 	const struct kfpx_sw *sw = (const void *)(uc->mc.fpstate + X86_XSAVE_SW_RESERVED);
-	uint32_t fp_size = sw->magic1 == KFP_XSTATE_MAGIC1 ? sw->extended_size : X86_XSAVE_LEGACY_SIZE;
+	uint32_t fp_size = frame_xstate_size(sw);
 	uint64_t fp = ((uintptr_t)child + THREAD_SLOT_SIZE - fp_size) & ~UINT64_C(63);
 	struct ksigframe *frame = (struct ksigframe *)((fp - sizeof(*frame)) & ~UINT64_C(63));
 

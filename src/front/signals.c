@@ -160,7 +160,7 @@ static uint32_t fpstate_size(uint64_t fpstate)
 {
 	const struct kfpx_sw *sw = (const void *)(fpstate + X86_XSAVE_SW_RESERVED);
 
-	return sw->magic1 == KFP_XSTATE_MAGIC1 ? sw->extended_size : X86_XSAVE_LEGACY_SIZE;
+	return frame_xstate_size(sw);
 }
 
 /* The state in which a handler starts has all extended components in their initial configuration. */
@@ -322,7 +322,7 @@ static struct kucontext *into_slot(struct thread *t, const struct kucontext *uc)
 		return &frame->uc;
 	if (rt_copy(&sw, (const void *)(frame->uc.mc.fpstate + X86_XSAVE_SW_RESERVED), sizeof(sw)))
 		return NULL;
-	size = sw.magic1 == KFP_XSTATE_MAGIC1 ? sw.extended_size : X86_XSAVE_LEGACY_SIZE;
+	size = frame_xstate_size(&sw);
 	if (size < X86_XSAVE_LEGACY_SIZE || size > THREAD_SLOT_SIZE - CALL_FPSTATE ||
 	    rt_copy((uint8_t *)t + CALL_FPSTATE, (const void *)frame->uc.mc.fpstate, size))
 		return NULL;

@@ -83,6 +83,12 @@ struct thread {
 	struct thread_stats own_stats;	/* used when there is no statistics file */
 };
 
+/** frame_xstate_size() - bytes of the extended state in a signal frame with these words, the trailing magic included. */
+static inline uint32_t frame_xstate_size(const struct kfpx_sw *sw)
+{
+	return sw->magic1 == KFP_XSTATE_MAGIC1 ? sw->extended_size : X86_XSAVE_LEGACY_SIZE;
+}
+
 static inline struct thread *thread_of_stack(const void *sp)
 {
 	return (struct thread *)((uintptr_t)sp & ~(uintptr_t)(THREAD_SLOT_SIZE - 1));
