@@ -15,8 +15,9 @@
 #include <stdint.h>
 
 #define RT_CONFIG_MAGIC		UINT32_C(0x78677373)	/* "ssgx" */
-#define RT_CONFIG_VERSION	1u
+#define RT_CONFIG_VERSION	2u
 #define RT_CONFIG_PATH_MAX	256			/* with the NUL */
+#define RT_CONFIG_AT_MAX	128			/* with the NUL */
 #define RT_CONFIG_HEX_SIZE	(2 * sizeof(struct rt_config) + 1)
 
 /** enum rt_patch - what happens to an ENCLU that has trapped with EAX = 4 (and, in raw hosts, 2). */
@@ -36,10 +37,45 @@ enum rt_cpuid {
 	RT_CPUID_OFF,		/* the program sees the machine's CPUID */
 };
 
+/** enum rt_vdso - which vDSO function there is (doc/exceptions.md). */
+enum rt_vdso {
+	RT_VDSO_UPSTREAM,	/* Linux 5.11 and later: section B */
+	RT_VDSO_V28, RT_VDSO_V36, RT_VDSO_V38, /* of the patch series: section C.3 */
+	RT_VDSO_NONE,		/* no such symbol: signals only, C.4 */
+};
+
+/* What else delivers exceptions; all of it beside the vDSO function and beside each other. */
+#define RT_DELIVERY_PREFIX	(UINT32_C(1) << 0)	/* C.2: a prefixed ENCLU is fixed up */
+#define RT_DELIVERY_ENCLU	(UINT32_C(1) << 1)	/* C.1: a handler per process, without which CREATE on /dev/sgx fails */
+#define RT_DELIVERY_THREAD	(UINT32_C(1) << 2)	/* C5-6: handlers per thread */
+#define RT_DELIVERY		(RT_DELIVERY_PREFIX | RT_DELIVERY_ENCLU | RT_DELIVERY_THREAD)
+
+/** enum rt_abi_2018 - the driver ABI of /dev/sgx (C.0). */
+enum rt_abi_2018 {
+	RT_ABI_2018_OFF,	/* no /dev/sgx */
+	RT_ABI_2018_BASE,	/* the numbers of v16 to v18 */
+	RT_ABI_2018_RFC,	/* the numbers of RFC v3, with ENCLU_REGISTER */
+};
+
+/** enum rt_aex - when enclaves are interrupted besides. aex_n is N, MEAN or T; instructions are those of one thread. */
+enum rt_aex {
+	RT_AEX_OFF,
+	RT_AEX_EVERY,		/* after every aex_n-th instruction inside */
+	RT_AEX_RANDOM,		/* after 1 .. 2 * aex_n - 1 instructions, drawn from aex_seed */
+	RT_AEX_AT,		/* at the instruction aex_at, SYMBOL+OFFSET, each time */
+	RT_AEX_US,		/* every aex_n microseconds; the only one that does not single-step */
+};
+
+#define RT_AEX_N_MAX		UINT64_C(1000000000)
+
 #define RT_FLAG_SGX2		(UINT32_C(1) << 0)	/* the EDMM leaves and ioctls exist */
 #define RT_FLAG_VERBOSE		(UINT32_C(1) << 1)	/* say on stderr what is set up and what could not be */
 #define RT_FLAG_NOSGX		(UINT32_C(1) << 2)	/* no SGX at all (A-DEV-7) */
-#define RT_FLAGS		(RT_FLAG_SGX2 | RT_FLAG_VERBOSE | RT_FLAG_NOSGX)
+#define RT_FLAG_ABI_2018_FULL	(UINT32_C(1) << 3)	/* REMOVE_PAGES and MODIFY_PAGES of the 2018 ABI work (C0-7) */
+#define RT_FLAG_STEP		(UINT32_C(1) << 4)	/* single-step all enclave code */
+#define RT_FLAG_TRACE_JSON	(UINT32_C(1) << 5)	/* the trace is JSON lines */
+#define RT_FLAG_AEXNOTIFY	(UINT32_C(1) << 6)	/* AEX-Notify and EDECCSSA exist */
+#define RT_FLAGS		((UINT32_C(1) << 7) - 1)
 
 #define RT_EPC_PAGES_MAX	(UINT64_C(1) << 28)	/* 1 TiB */
 
@@ -50,13 +86,21 @@ struct rt_config {
 	uint32_t patch;			/* enum rt_patch */
 	uint32_t cpuid;			/* enum rt_cpuid */
 	uint32_t flags;			/* RT_FLAG_* */
+	uint32_t vdso;			/* enum rt_vdso */
+	uint32_t delivery;		/* RT_DELIVERY_* */
+	uint32_t abi_2018;		/* enum rt_abi_2018 */
+	uint32_t aex;			/* enum rt_aex */
 	uint32_t reserved;
+	uint64_t aex_n;			/* 1..RT_AEX_N_MAX, unless OFF or AT */
+	uint64_t aex_seed;
 	uint8_t  seed[32];		/* the platform's, for keys_derive() */
 	uint8_t  cpusvn[16];
+	char     aex_at[RT_CONFIG_AT_MAX]; /* SYMBOL+OFFSET, or "" */
+	char     trace_path[RT_CONFIG_PATH_MAX]; /* absolute; of --step; "" for none */
 	char     stats_path[RT_CONFIG_PATH_MAX]; /* absolute; counters are written here at exit; "" for nowhere */
 	char     rt_path[RT_CONFIG_PATH_MAX];	/* absolute path of softsgx-rt, for the program's own execve */
 };
-_Static_assert(sizeof(struct rt_config) == 80 + 2 * RT_CONFIG_PATH_MAX, "the same in every build");
+_Static_assert(sizeof(struct rt_config) == 112 + RT_CONFIG_AT_MAX + 3 * RT_CONFIG_PATH_MAX, "the same in every build");
 
 /** rt_config_encode() - @config in hexadecimal, NUL-terminated. */
 static inline void rt_config_encode(char hex[RT_CONFIG_HEX_SIZE], const struct rt_config *config)
@@ -82,7 +126,12 @@ static inline bool rt_config_valid(const struct rt_config *config)
 	return config->magic == RT_CONFIG_MAGIC && config->version == RT_CONFIG_VERSION &&
 	       config->epc_pages && config->epc_pages <= RT_EPC_PAGES_MAX &&
 	       config->patch <= RT_PATCH_FORCE && config->cpuid <= RT_CPUID_OFF &&
+	       config->vdso <= RT_VDSO_NONE && !(config->delivery & ~RT_DELIVERY) &&
+	       config->abi_2018 <= RT_ABI_2018_RFC && config->aex <= RT_AEX_US && config->aex_n <= RT_AEX_N_MAX &&
+	       (config->aex == RT_AEX_OFF || config->aex == RT_AEX_AT || config->aex_n) &&
+	       (config->aex == RT_AEX_AT) == !!config->aex_at[0] &&
 	       !(config->flags & ~RT_FLAGS) && !config->reserved &&
+	       !config->aex_at[RT_CONFIG_AT_MAX - 1] && !config->trace_path[RT_CONFIG_PATH_MAX - 1] &&
 	       !config->stats_path[RT_CONFIG_PATH_MAX - 1] && !config->rt_path[RT_CONFIG_PATH_MAX - 1];
 }
 

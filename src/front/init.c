@@ -131,6 +131,7 @@ static void rt_init_parts(struct auxv *auxv)
 		rt_fail("the driver can't be set up", "is memory limited (ulimit -v)?", ret);
 	engine_init(&rt.engine, rt.drv, (enum patch_mode)rt.config.patch, RT_VDSO_BASE, vdso->enclu, vdso->eexit_pad,
 		    vdso->exception_pad);
+	rt.engine.delivery.prefix = rt.config.delivery & RT_DELIVERY_PREFIX;
 }
 
 /* Code that is there before the program runs; what it maps later comes through the gate. */

@@ -142,6 +142,7 @@ void threads_forked(struct thread *t)
 	t->sud_on = false;			/* the kernel turns user dispatch off in a child */
 	t->pending = 0;
 	t->lent.valid = false;
+	t->delivery.pairs = t->delivery.entries = 0;	/* C5-6 */
 	t->stats = stats_claim_thread();
 	if (!t->stats)
 		t->stats = &t->own_stats;

@@ -218,10 +218,12 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		}
 	}
 	if (c->enclave_mode && !inside) {
-		if (leaf == EENTER)
+		if (leaf == EENTER) {
 			t->stats->eenter++;
-		else
+		} else {
 			t->stats->eresume++;
+			delivery_resumed(t, c->tcs_la);
+		}
 		thread_entered(e, t, uc, generation);
 	} else if (inside && !c->enclave_mode) {
 		t->stats->eexit++;
@@ -260,17 +262,12 @@ static void exception_signal(const struct exception *exc, bool bus, int *sig, st
 	uc->mc.cr2 = exc->vector == X86_PF ? exc->addr : 0;
 }
 
-/* An exception that software is to see; @uc is host state already. The vDSO's fix-up, or a signal (B-30 to B-34). */
-static enum engine_result exception_deliver(struct engine *e, const struct exception *exc, bool bus, int *sig,
+/* An exception that software is to see; @uc is host state already. A fix-up (delivery.h), or a signal. */
+static enum engine_result exception_deliver(struct engine *e, struct thread *t, const struct exception *exc, bool bus, int *sig,
 					    struct ksiginfo *info, struct kucontext *uc)
 {
-	if (uc->mc.rip == e->vdso_enclu && exc->vector != X86_DB && exc->vector != X86_BP) {
-		uc->mc.rip = e->vdso_exception_pad;
-		uc->mc.rdi = exc->vector;
-		uc->mc.rsi = exc->error_code;
-		uc->mc.rdx = exc->vector == X86_PF ? exc->addr : 0;
+	if (delivery_fixup(e, t, exc, uc))
 		return ENGINE_RETURN;
-	}
 	exception_signal(exc, bus, sig, info, uc);
 	return ENGINE_DELIVER;
 }
@@ -282,6 +279,7 @@ static void aex(struct engine *e, struct thread *t, struct kucontext *uc, struct
 
 	isa_aex(e->machine, c, exc);
 	thread_left(t, uc);
+	delivery_interrupted(t, c->tcs_la, uc->mc.rsp);
 }
 
 void engine_async(struct engine *e, struct thread *t, struct kucontext *uc)
@@ -350,7 +348,7 @@ static enum engine_result page_fault_inside(struct engine *e, struct thread *t, 
 	if (exinfo && result != DRV_FAULT_NOT_OURS)
 		exinfo->errcd = exc.error_code;
 	exc.addr &= SGX_PAGE_MASK;
-	return exception_deliver(e, &exc, result == DRV_FAULT_BUS, sig, info, uc);
+	return exception_deliver(e, t, &exc, result == DRV_FAULT_BUS, sig, info, uc);
 }
 
 /*
@@ -374,7 +372,7 @@ static enum engine_result exception_inside(struct engine *e, struct thread *t, s
 		engine_resume(e, t, uc);
 		return ENGINE_RETURN;
 	}
-	return exception_deliver(e, exc, bus, sig, info, uc);
+	return exception_deliver(e, t, exc, bus, sig, info, uc);
 }
 
 /* INS-01 to INS-25: instructions that enclave mode refuses with #UD. */
@@ -476,7 +474,7 @@ static enum engine_result enclu_trapped(struct engine *e, struct thread *t, unsi
 			bus = info->signo == KSIG_BUS;
 		}
 	}
-	return exception_deliver(e, &exc, bus, sig, info, uc);
+	return exception_deliver(e, t, &exc, bus, sig, info, uc);
 }
 
 enum engine_result engine_call(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
@@ -513,6 +511,16 @@ static bool code_vanished(struct engine *e, struct thread *t, const struct kucon
 	if (uc->mc.rip - t->cpu.elrange_base >= t->cpu.elrange_size)
 		return false;
 	return !drv_fetchable(e->drv, uc->mc.rip) || generation_of(e, t->cpu.tcs_la) != generation;
+}
+
+/* Some other exception of the program. What a fix-up looks at is where it happened, not what the instruction was (C1-4). */
+static enum engine_result not_of_sgx(struct engine *e, struct thread *t, struct kucontext *uc)
+{
+	const struct exception exc = {
+		.vector = (uint32_t)uc->mc.trapno, .error_code = (uint32_t)uc->mc.err, .addr = uc->mc.cr2,
+	};
+
+	return delivery_fixup(e, t, &exc, uc) ? ENGINE_RETURN : ENGINE_NOT_MINE;
 }
 
 enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
@@ -572,16 +580,14 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		case DRV_FAULT_RETRY:
 			return ENGINE_RETURN;
 		case DRV_FAULT_NOT_OURS:
-			return ENGINE_NOT_MINE;
+			return not_of_sgx(e, t, uc);
 		case DRV_FAULT_BUS:
-			exception_signal(&exc, true, sig, info, uc);
-			return ENGINE_DELIVER;
+			return exception_deliver(e, t, &exc, true, sig, info, uc);
 		case DRV_FAULT_SEGV:
-			exception_signal(&exc, false, sig, info, uc);
-			return ENGINE_DELIVER;
+			return exception_deliver(e, t, &exc, false, sig, info, uc);
 		}
 	}
-	return ENGINE_NOT_MINE;
+	return not_of_sgx(e, t, uc);
 }
 
 /* [window_begin, enter_end): EENTER. */

@@ -9,6 +9,7 @@
 #define SOFTSGX_TRAP_ENGINE_H
 
 #include "drv/drv.h"
+#include "trap/delivery.h"
 #include "trap/thread.h"
 
 /** enum patch_mode - what may replace a hot ENCLU in enclave code (doc/architecture.md, "Patching"). */
@@ -40,6 +41,7 @@ struct engine {
 	enum patch_mode patch_mode;
 	uint64_t vdso_enclu, vdso_eexit_pad, vdso_exception_pad;
 	uint64_t xcr0;
+	struct delivery delivery;
 	struct lock patch_lock;
 	uint32_t site_count, page_count;
 	struct patch_site site[PATCH_SITES_MAX];

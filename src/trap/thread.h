@@ -16,6 +16,7 @@
 #include "drv/drv.h"
 #include "isa/machine.h"
 #include "sys/signal.h"
+#include "trap/delivery.h"
 
 #define THREAD_SLOT_SIZE	0x20000		/* 128 KiB: TCB, guard page, alternate stack */
 #define THREAD_STACK_OFFSET	0x3000		/* the stack's low end; the page below it is the guard */
@@ -75,6 +76,7 @@ struct thread {
 	struct ksiginfo pending_info[32]; /* by signal number - 1 */
 	struct copy_fault copy_fault;
 	struct kstack altstack;		/* the program's own; flags as it gave them */
+	struct thread_delivery delivery;
 	struct {			/* what a child of vfork has changed here: its parent's, to be put back */
 		bool     valid;
 		uint64_t vmask, pending;

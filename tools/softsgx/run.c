@@ -4,6 +4,7 @@
 #include "common.h"
 
 #include "front/config.h"
+#include "run_options.h"
 
 #include <asm/prctl.h>
 #include <errno.h>
@@ -46,6 +47,19 @@ static void help(FILE *to)
 	      "                     fault  by CPUID faulting\n"
 	      "                     patch  by replacing them in executable pages\n"
 	      "                     off    not at all: PROGRAM sees the machine's CPUID\n"
+	      "  --delivery=LIST  how exceptions of enclaves reach PROGRAM; of the first line one, of the second any:\n"
+	      "                     upstream, vdso-v28, vdso-v36, vdso-v38, signals   (default: upstream)\n"
+	      "                     enclu-handler, thread-handler, prefix\n"
+	      "  --abi-2018=LIST  the driver ABI of 2018 on /dev/sgx: base or rfc (its numbers), full (SGX2 works too)\n"
+	      "  --aex=WHEN       interrupt enclaves besides:\n"
+	      "                     every:N           after every N instructions\n"
+	      "                     random:SEED:MEAN  after MEAN instructions on average; the same SEED, the same exits\n"
+	      "                     at:SYMBOL+OFFSET  at an instruction\n"
+	      "                     us:T              every T microseconds\n"
+	      "  --step           single-step all enclave code\n"
+	      "  --trace=FILE     write each step's address, TCS and memory accesses to FILE, as text\n"
+	      "  --trace-json=FILE  the same, as JSON lines\n"
+	      "  --no-aexnotify   a processor and a kernel without AEX-Notify\n"
 	      "  --stats=FILE     count what happens into FILE\n"
 	      "  --verbose        say on stderr what is set up\n"
 	      "  --help           this text\n", to);
@@ -69,23 +83,33 @@ static bool choose(const char *option, const char *word, const char *const *word
 	return false;
 }
 
-/* The statistics file: absolute, since the program may change its directory; empty, so that counts begin at zero. */
-static bool prepare_stats(const char *name, char path[RT_CONFIG_PATH_MAX])
+/* @name, of --@option, as an absolute path, since the program may change its directory. */
+static bool absolute_path(const char *option, const char *name, char path[RT_CONFIG_PATH_MAX])
 {
-	char directory[PATH_MAX] = "", magic[sizeof(STATS_MAGIC_TEXT)] = "";
-	bool ours = false;
-	struct stat st;
-	int fd;
+	char directory[PATH_MAX] = "";
 
 	if (*name != '/' && !getcwd(directory, sizeof(directory))) {
-		message("--stats=%s: can't name the current directory: %s", name, strerror(errno));
+		message("--%s=%s: can't name the current directory: %s", option, name, strerror(errno));
 		return false;
 	}
 	if ((size_t)snprintf(path, RT_CONFIG_PATH_MAX, "%s%s%s", directory, *name == '/' ? "" : "/", name) >=
 	    RT_CONFIG_PATH_MAX) {
-		message("--stats=%s: its absolute path has %d bytes or more", name, RT_CONFIG_PATH_MAX);
+		message("--%s=%s: its absolute path has %d bytes or more", option, name, RT_CONFIG_PATH_MAX);
 		return false;
 	}
+	return true;
+}
+
+/* The statistics file is emptied, so that counts begin at zero. */
+static bool prepare_stats(const char *name, char path[RT_CONFIG_PATH_MAX])
+{
+	char magic[sizeof(STATS_MAGIC_TEXT)] = "";
+	bool ours = false;
+	struct stat st;
+	int fd;
+
+	if (!absolute_path("stats", name, path))
+		return false;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 	if (fd < 0 || fstat(fd, &st)) {
 		message("--stats=%s: %s", name, strerror(errno));
@@ -102,6 +126,22 @@ static bool prepare_stats(const char *name, char path[RT_CONFIG_PATH_MAX])
 	}
 	close(fd);
 	return ours;
+}
+
+/* The trace's file is made, or emptied. */
+static bool prepare_trace(const char *option, const char *name, char path[RT_CONFIG_PATH_MAX])
+{
+	int fd;
+
+	if (!absolute_path(option, name, path))
+		return false;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	if (fd < 0) {
+		message("--%s=%s: %s", option, name, strerror(errno));
+		return false;
+	}
+	close(fd);
+	return true;
 }
 
 static bool is_runtime(const char *path)
@@ -212,8 +252,8 @@ static bool load_platform(const char *given, struct platform *p)
 
 /** struct options - as given. */
 struct options {
-	const char *epc, *platform, *stats;
-	bool sgx1, nosgx;
+	const char *epc, *platform, *stats, *trace;
+	bool sgx1, nosgx, no_aexnotify, trace_json;
 };
 
 /* The index of PROGRAM in argv, or 0 after a message; -1 after --help. */
@@ -222,6 +262,13 @@ static int parse(int argc, char **argv, struct options *options, struct rt_confi
 	static const char *const patch_modes[] = { "auto", "off", "int3", "jump", "force", NULL };
 	static const char *const cpuid_modes[] = { "auto", "fault", "patch", "off", NULL };
 	static const struct option names[] = {
+		{ "delivery", required_argument, NULL, 'd' },
+		{ "abi-2018", required_argument, NULL, 'b' },
+		{ "aex",      required_argument, NULL, 'a' },
+		{ "step",     no_argument,       NULL, 'S' },
+		{ "trace",    required_argument, NULL, 'T' },
+		{ "trace-json", required_argument, NULL, 'J' },
+		{ "no-aexnotify", no_argument,   NULL, 'N' },
 		{ "epc",      required_argument, NULL, 'e' },
 		{ "platform", required_argument, NULL, 'p' },
 		{ "patch",    required_argument, NULL, 't' },
@@ -243,6 +290,25 @@ static int parse(int argc, char **argv, struct options *options, struct rt_confi
 		case '1': options->sgx1 = true; break;
 		case 'n': options->nosgx = true; break;
 		case 'v': config->flags |= RT_FLAG_VERBOSE; break;
+		case 'N': options->no_aexnotify = true; break;
+		case 'S': config->flags |= RT_FLAG_STEP; break;
+		case 'T':
+		case 'J':
+			options->trace = optarg;
+			options->trace_json = c == 'J';
+			break;
+		case 'd':
+			if (!delivery_parse(optarg, config))
+				return 0;
+			break;
+		case 'b':
+			if (!abi_2018_parse(optarg, config))
+				return 0;
+			break;
+		case 'a':
+			if (!aex_parse(optarg, config))
+				return 0;
+			break;
 		case 't':
 			if (!choose("patch", optarg, patch_modes, &config->patch))
 				return 0;
@@ -262,6 +328,34 @@ static int parse(int argc, char **argv, struct options *options, struct rt_confi
 		return optind;
 	message("run: which program? See `softsgx run --help'");
 	return 0;
+}
+
+/* What of the options depends on each other. */
+static bool complete(const struct options *options, struct rt_config *config)
+{
+	const bool handler = config->delivery & RT_DELIVERY_ENCLU;
+
+	if (handler && config->abi_2018 == RT_ABI_2018_BASE) {
+		message("--delivery=enclu-handler: the base ABI of 2018 has no call for it: --abi-2018=rfc");
+		return false;
+	}
+	if (!config->abi_2018 && (config->delivery & (RT_DELIVERY_ENCLU | RT_DELIVERY_THREAD) ||
+				  config->flags & RT_FLAG_ABI_2018_FULL))
+		config->abi_2018 = handler ? RT_ABI_2018_RFC : RT_ABI_2018_BASE;
+	if (options->nosgx && config->abi_2018) {
+		message("--nosgx: there are no devices then: no --abi-2018, no --delivery by handlers");
+		return false;
+	}
+	if (options->trace && !(config->flags & RT_FLAG_STEP)) {
+		message("--trace: only single steps are written: add --step");
+		return false;
+	}
+	if (options->trace_json)
+		config->flags |= RT_FLAG_TRACE_JSON;
+	if (!options->nosgx && config->flags & RT_FLAG_SGX2 && !options->no_aexnotify)
+		config->flags |= RT_FLAG_AEXNOTIFY;
+	return !options->trace ||
+	       prepare_trace(options->trace_json ? "trace-json" : "trace", options->trace, config->trace_path);
 }
 
 static bool configure(const struct options *options, struct rt_config *config)
@@ -284,7 +378,7 @@ static bool configure(const struct options *options, struct rt_config *config)
 		config->flags |= RT_FLAG_SGX2;
 	memcpy(config->seed, platform.seed, sizeof(config->seed));
 	memcpy(config->cpusvn, platform.cpusvn, sizeof(config->cpusvn));
-	return !options->stats || prepare_stats(options->stats, config->stats_path);
+	return complete(options, config) && (!options->stats || prepare_stats(options->stats, config->stats_path));
 }
 
 int run_main(int argc, char **argv)
