@@ -158,7 +158,8 @@ static void turn_faulting_on(void)
 void cpuid_init(void)
 {
 	rt.cpuid_faulting = false;
-	cpuid_profile(&rt.profile, &host, xgetbv0(), mxcsr_mask(), rt.config.flags & RT_FLAG_SGX2);
+	cpuid_profile(&rt.profile, &host, xgetbv0(), mxcsr_mask(), rt.config.flags & RT_FLAG_SGX2,
+		      rt.config.flags & RT_FLAG_AEXNOTIFY);
 	if (rt.config.flags & RT_FLAG_NOSGX) {		/* A-DEV-7: the machine's own CPUID, and ENCLU is #UD */
 		rt.profile.sgx1 = false;
 		rt.config.cpuid = RT_CPUID_OFF;

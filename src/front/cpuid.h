@@ -24,7 +24,8 @@ struct cpuid_source {
 struct cpuid_result cpuid_view(const struct cpuid_source *s, const struct isa_profile *p, uint64_t epc_pages,
 			       uint32_t leaf, uint32_t subleaf);
 /** cpuid_profile() - the processor that the platform is on a machine with this CPUID, XCR0 and MXCSR mask. */
-void cpuid_profile(struct isa_profile *p, const struct cpuid_source *s, uint64_t xcr0, uint32_t mxcsr_mask, bool sgx2);
+void cpuid_profile(struct isa_profile *p, const struct cpuid_source *s, uint64_t xcr0, uint32_t mxcsr_mask, bool sgx2,
+		   bool aexnotify);
 
 /** cpuid_patching() - are CPUID instructions replaced? After cpuid_init(). */
 static inline bool cpuid_patching(void)

@@ -90,16 +90,17 @@ struct cpuid_result cpuid_view(const struct cpuid_source *s, const struct isa_pr
 	return r;
 }
 
-void cpuid_profile(struct isa_profile *p, const struct cpuid_source *s, uint64_t xcr0, uint32_t mxcsr_mask, bool sgx2)
+void cpuid_profile(struct isa_profile *p, const struct cpuid_source *s, uint64_t xcr0, uint32_t mxcsr_mask, bool sgx2,
+		   bool aexnotify)
 {
 	uint64_t bits;
 
 	*p = (struct isa_profile){
-		.sgx1 = true, .sgx2 = sgx2,
+		.sgx1 = true, .sgx2 = sgx2, .edeccssa = aexnotify,
 		.miscselect = SGX_MISC_EXINFO,
 		.log2_size_32 = LOG2_SIZE_32, .log2_size_64 = LOG2_SIZE_64,
 		.attributes = SGX_ATTR_DEBUG | SGX_ATTR_MODE64BIT | SGX_ATTR_PROVISIONKEY | SGX_ATTR_EINITTOKEN_KEY |
-			      SGX_ATTR_KSS,
+			      SGX_ATTR_KSS | (aexnotify ? SGX_ATTR_AEXNOTIFY : 0),
 		.xfrm = xcr0 & XFRM_LEGAL,
 		.xcr0 = xcr0,
 		.mxcsr_mask = mxcsr_mask,

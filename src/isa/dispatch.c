@@ -2,12 +2,12 @@
 /*
  * ENCLS and ENCLU: EAX picks the leaf. What needs a privilege level, a mode or a control register of a real
  * processor (ENCLS-01..04, 06..09, 11, 12; ENCLU-01..05, 07..10, 12..14) cannot occur here: the driver is the
- * kernel's side, and a Linux process is in 64-bit mode at CPL 3. EVERIFYREPORT2 and EDECCSSA are holes of the table, so that ENCLU-23
- * and ENCLU-24 are covered by ENCLU-11.
+ * kernel's side, and a Linux process is in 64-bit mode at CPL 3. EVERIFYREPORT2 is a hole of the table, so that ENCLU-23 is
+ * covered by ENCLU-11.
  */
 #include "isa/machine.h"
 
-enum leaf_set { SGX1, SGX2 };
+enum leaf_set { SGX1, SGX2, NOTIFY };
 enum leaf_side { OUTSIDE, INSIDE };
 
 struct leaf {
@@ -44,6 +44,7 @@ static const struct leaf enclu_leaf[] = {
 	[EACCEPT]     = { enclu_eaccept,     .since = SGX2, .side = INSIDE },	/* ENCLU-20 */
 	[EMODPE]      = { enclu_emodpe,      .since = SGX2, .side = INSIDE },	/* ENCLU-21 */
 	[EACCEPTCOPY] = { enclu_eacceptcopy, .since = SGX2, .side = INSIDE },	/* ENCLU-22 */
+	[EDECCSSA]    = { enclu_edeccssa,    .since = NOTIFY, .side = INSIDE },	/* ENCLU-24 */
 };
 
 /* NULL: a hole, past the end, or not enumerated by this machine. The upper half of RAX does not count. */
@@ -55,6 +56,8 @@ static const struct leaf *leaf_find(const struct machine *m, const struct leaf *
 	if (eax >= count || !table[eax].run)
 		return NULL;
 	if (table[eax].since == SGX2 && !m->profile->sgx2)
+		return NULL;
+	if (table[eax].since == NOTIFY && !m->profile->edeccssa)
 		return NULL;
 	return &table[eax];
 }
@@ -77,6 +80,6 @@ enum leaf_status isa_enclu(struct machine *m, struct cpu *c)
 	if (!m->profile->sgx1)			return leaf_ud(c);	/* ENCLU-06 */
 	if (!leaf)				return leaf_gp(c);	/* ENCLU-11 */
 	if ((leaf->side == INSIDE) != c->enclave_mode)
-		return leaf_gp(c);					/* ENCLU-15..22 */
+		return leaf_gp(c);					/* ENCLU-15..22, 24 */
 	return leaf->run(m, c);
 }

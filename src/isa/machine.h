@@ -229,6 +229,7 @@ enum leaf_status enclu_eexit(struct machine *m, struct cpu *c);
 enum leaf_status enclu_eaccept(struct machine *m, struct cpu *c);
 enum leaf_status enclu_emodpe(struct machine *m, struct cpu *c);
 enum leaf_status enclu_eacceptcopy(struct machine *m, struct cpu *c);
+enum leaf_status enclu_edeccssa(struct machine *m, struct cpu *c);
 
 /*
  * aex.c: asynchronous exit of a processor in enclave mode for @event. Saves registers and extended state into the

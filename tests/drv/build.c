@@ -619,6 +619,22 @@ TEST(drv_init_ioctl, attributes_that_are_allowed)
 	}
 }
 
+/* Proves: A-INI-4, A-CRE 10 */
+TEST(drv_init_ioctl, aexnotify_is_allowed_where_the_kernel_knows_it)
+{
+	struct sgx_secs secs;
+	struct sgx_enclave_create p = { .src = (uint64_t)&secs };
+
+	fresh(16);
+	v = env_aexnotify(16);
+	fd = (int)drv_open(v->d, O_RDWR | O_CLOEXEC);
+	secs = secs_for(base, 64 * PAGE);
+	secs.attributes.flags |= SGX_ATTR_AEXNOTIFY;
+	EXPECT_EQ(ioc(v, fd, SGX_IOC_ENCLAVE_CREATE, &p), 0);
+	EXPECT_EQ(init(v, fd), 0);
+	done();
+}
+
 /* Proves: A-INI-6 */
 TEST(drv_init_ioctl, any_signer_is_accepted_and_is_mrsigner)
 {

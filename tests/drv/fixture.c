@@ -53,18 +53,19 @@ static struct drv_ops ops = {
 	.kick = kick, .signal_pending = signal_pending, .invalidate = invalidate, .initialised = initialised,
 };
 
-void env_code(bool (*patch)(const uint8_t *, uint64_t, uint64_t, uint64_t, uint8_t *),
+void env_code(bool (*patch)(unsigned int, const uint8_t *, uint64_t, uint64_t, uint64_t, uint8_t *),
 	      void (*unpatch)(uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t))
 {
 	ops.patch_code = patch;
 	ops.unpatch_code = unpatch;
 }
 
-static struct env *start(uint64_t epc_pages, bool sgx2)
+static struct env *start(uint64_t epc_pages, bool sgx2, bool aexnotify)
 {
 	static const uint8_t cpusvn[16] = { 5, 4, 3, 2, 1 }, seed[32] = { 0x5a };
 	const struct drv_config config = {
 		.epc_pages = epc_pages, .arena_base = ARENA_BASE, .arena_size = ARENA_SIZE,
+		.aexnotify = aexnotify,
 	};
 
 	if (env.d) {
@@ -91,12 +92,17 @@ static struct env *start(uint64_t epc_pages, bool sgx2)
 
 struct env *env_new(uint64_t epc_pages)
 {
-	return start(epc_pages, true);
+	return start(epc_pages, true, false);
 }
 
 struct env *env_old_cpu(uint64_t epc_pages)
 {
-	return start(epc_pages, false);
+	return start(epc_pages, false, false);
+}
+
+struct env *env_aexnotify(uint64_t epc_pages)
+{
+	return start(epc_pages, true, true);
 }
 
 long ioc(struct env *v, int fd, uint32_t cmd, void *arg)

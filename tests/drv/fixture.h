@@ -47,6 +47,7 @@ struct env {
 /** env_new() - a driver with @epc_pages of EPC. The former one is gone, with its arena. */
 struct env *env_new(uint64_t epc_pages);
 struct env *env_old_cpu(uint64_t epc_pages);	/* without SGX2 */
+struct env *env_aexnotify(uint64_t epc_pages);	/* a kernel that knows AEX-Notify */
 
 /** env_code() - drv_ops.patch_code and unpatch_code, until the next env_new(). */
 void env_code(bool (*patch)(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint8_t *page),

@@ -75,7 +75,7 @@ static struct cpuid_result view(const struct fake *f, uint32_t leaf, uint32_t su
 {
 	struct isa_profile p;
 
-	cpuid_profile(&p, &f->source, 0x2e7, 0xffff, true);
+	cpuid_profile(&p, &f->source, 0x2e7, 0xffff, true, false);
 	return cpuid_view(&f->source, &p, 0x6000, leaf, subleaf);
 }
 
@@ -116,7 +116,7 @@ TEST(cpuid, large_epc_is_described)
 	struct isa_profile p;
 	struct cpuid_result r;
 
-	cpuid_profile(&p, &f.source, 7, 0xffff, false);
+	cpuid_profile(&p, &f.source, 7, 0xffff, false, false);
 	r = cpuid_view(&f.source, &p, RT_EPC_PAGES_MAX, 0x12, 2);
 	EXPECT_EQ(r.ecx, 1);
 	EXPECT_EQ(r.edx, 0x100);
@@ -182,12 +182,27 @@ TEST(cpuid, signature_gives_way_to_a_hypervisor_that_reaches_it)
 	EXPECT_EQ(view(&f, CPUID_SIGNATURE_LEAF, 0).ebx, 0);
 }
 
+/* Proves: CPU-12H-0 */
+TEST(cpuid, aexnotify_is_an_attribute_and_edeccssa)
+{
+	const struct fake f = intel();
+	struct isa_profile p;
+
+	cpuid_profile(&p, &f.source, 7, 0xffff, true, true);
+	EXPECT_EQ(p.attributes, 0x4b6);
+	EXPECT_EQ(cpuid_view(&f.source, &p, 1, 0x12, 0).eax, 0x803);
+	EXPECT_EQ(cpuid_view(&f.source, &p, 1, 0x12, 1).eax, 0x4b6);
+	cpuid_profile(&p, &f.source, 7, 0xffff, true, false);
+	EXPECT_EQ(cpuid_view(&f.source, &p, 1, 0x12, 0).eax, 3);
+	EXPECT_EQ(cpuid_view(&f.source, &p, 1, 0x12, 1).eax, 0xb6);
+}
+
 TEST(cpuid, profile_follows_the_machine)
 {
 	const struct fake f = intel();
 	struct isa_profile p;
 
-	cpuid_profile(&p, &f.source, 0x602e7, 0xffbf, true);
+	cpuid_profile(&p, &f.source, 0x602e7, 0xffbf, true, false);
 	EXPECT_EQ(p.xfrm, 0x602e7);
 	EXPECT_EQ(p.xcr0, 0x602e7);
 	EXPECT_EQ(p.mxcsr_mask, 0xffbf);
@@ -199,7 +214,7 @@ TEST(cpuid, profile_follows_the_machine)
 	EXPECT_EQ(p.xsave_offset[2], 0x240);
 	EXPECT_EQ(p.xsave_size[18], 0x2000);
 	/* Bits that no enclave can have: MPX, CET, reserved. */
-	cpuid_profile(&p, &f.source, 0x1a1f, 0xffff, false);
+	cpuid_profile(&p, &f.source, 0x1a1f, 0xffff, false, false);
 	EXPECT_EQ(p.xfrm, 0x207);
 	EXPECT_TRUE(!p.sgx2);
 	EXPECT_EQ(p.xsave_offset[17], 0);

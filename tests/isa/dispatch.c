@@ -55,7 +55,7 @@ TEST(dispatch, encls_sgx2_leaf_without_sgx2_is_gp)
 	EXPECT_TRUE(!f->epcm[FIXTURE_DATA].w);
 }
 
-/* Proves: ENCLU-11, ENCLU-23, ENCLU-24 */
+/* Proves: ENCLU-11, ENCLU-23 */
 TEST(dispatch, enclu_hole_is_gp)
 {
 	static const uint64_t holes[] = { EVERIFYREPORT2, EDECCSSA, 0x0a, 0x100, 0xffffffff };
