@@ -50,9 +50,14 @@ static void protect(void)
 		rt_fail("the runtime's memory can't be protected", "does a security module forbid it?", ret);
 }
 
+_Static_assert((int)RT_VDSO_UPSTREAM == VDSO_UPSTREAM && (int)RT_VDSO_V28 == VDSO_V28 &&
+	       (int)RT_VDSO_V36 == VDSO_V36 && (int)RT_VDSO_V38 == VDSO_V38 && (int)RT_VDSO_NONE == VDSO_NONE,
+	       "--delivery chooses the image");
+
 static const struct vdso_info *vdso_map(struct auxv *auxv)
 {
-	const size_t size = (size_t)(vdso_image_end - vdso_image_start);
+	const struct vdso_image *chosen = &vdso_images[rt.config.vdso];
+	const size_t size = (size_t)(chosen->end - chosen->start);
 	void *const image = (void *)RT_VDSO_BASE;
 	const void *real = (const void *)auxv_get(auxv, AT_SYSINFO_EHDR);
 	const struct vdso_info *info;
@@ -62,7 +67,7 @@ static const struct vdso_info *vdso_map(struct auxv *auxv)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (ret != (long)RT_VDSO_BASE)
 		rt_fail("the vDSO image can't be mapped", "is memory limited (ulimit -v)?", ret);
-	__builtin_memcpy(image, vdso_image_start, size);
+	__builtin_memcpy(image, chosen->start, size);
 	if (!vdso_bind(image, RT_VDSO_BASE, real, (uint64_t)(uintptr_t)enter_fast,
 		       (uint64_t)(uintptr_t)rt_sigreturn_entry))
 		rt_fail("the vDSO image is damaged", "install softsgx again", -EINVAL);

@@ -115,7 +115,7 @@ bool delivery_fixup(struct engine *e, struct thread *t, const struct exception *
 	pair = pair_at(e, t, m->rip);
 	if (pair) {
 		m->rip = pair->handler;					/* C1-4 */
-	} else if (m->rip == e->vdso_enclu) {
+	} else if (e->vdso_exception_pad && m->rip == e->vdso_enclu) {
 		m->rip = e->vdso_exception_pad;				/* B-31 */
 	} else if (e->delivery.prefix && (m->rax == EENTER || m->rax == ERESUME) && is_prefixed_enclu(m->rip)) {
 		m->rax = EFAULT;					/* C2-2 */

@@ -47,7 +47,7 @@ void engine_init(struct engine *e, struct drv *d, enum patch_mode patch_mode, ui
 	e->patch_mode = patch_mode;
 	e->vdso_enclu = vdso_base + enclu;
 	e->vdso_eexit_pad = vdso_base + eexit_pad;
-	e->vdso_exception_pad = vdso_base + exception_pad;
+	e->vdso_exception_pad = exception_pad ? vdso_base + exception_pad : 0;
 	e->xcr0 = e->machine->profile->xcr0;
 	engine_vdso_enclu = e->vdso_enclu;
 }

@@ -5,10 +5,7 @@
  * RDI, RSI, RDX, R8-R15 and the vector registers belong to caller and enclave all the way; only RAX, RBX and RCX are
  * ours. The frame:	16(%rbp) run	8(%rbp) return address	(%rbp) caller's RBP	-8(%rbp) caller's RBX
  */
-#define EINVAL		22
-#define EENTER		2
-#define ERESUME		3
-#define EEXIT		4
+#include "vdso/sgx_enter.h"
 
 #define RUN		16		/* argument, from RBP */
 #define RUN_TCS		0
@@ -20,31 +17,13 @@
 #define RUN_RESERVED	40
 #define RUN_SIZE	256
 
-	/* For vdso.S; the image's symbol table does not have them. */
-	.globl	vdso_enter, vdso_enter_end, vdso_gate, vdso_enclu, vdso_eexit_pad, vdso_exception_pad
-	.hidden	vdso_enter, vdso_enter_end, vdso_gate, vdso_enclu, vdso_eexit_pad, vdso_exception_pad
-	.hidden	vdso_engine
-
-	.text
-	.balign	64
-	.globl	__vdso_sgx_enter_enclave
-	.type	__vdso_sgx_enter_enclave, @function
-__vdso_sgx_enter_enclave:
-vdso_enter:
-	.cfi_startproc
-	push	%rbp				/* B-1, B-40 */
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbp, 0
-	mov	%rsp, %rbp
-	.cfi_def_cfa_register %rbp
+	ENTER_BEGIN				/* B-1, B-40 */
 	push	%rbx
 	.cfi_rel_offset %rbx, -8
 	mov	%ecx, %eax
 
 .Lpass:	/* EAX: the leaf to execute. B-25: everything in run is read anew */
-	lea	-EENTER(%rax), %ecx		/* B-2: before run is touched */
-	cmp	$(ERESUME - EENTER), %ecx
-	ja	.Linvalid
+	LEAF_OR	.Linvalid			/* B-2: before run is touched */
 
 	mov	RUN(%rbp), %rbx
 	xor	%ecx, %ecx			/* B-3; ORed, since only RCX is free and branches would cost more */
@@ -56,15 +35,8 @@ vdso_enter:
 	jnz	.Linvalid
 
 	mov	RUN_TCS(%rbx), %rbx		/* B-4 */
-	lea	vdso_enclu(%rip), %rcx
+	ENCLU_GATE
 
-	/* B-5: where the ENCLU would be executed, the engine is called instead. It never returns here. */
-vdso_gate:
-	jmp	*vdso_engine(%rip)
-vdso_enclu:
-	.byte	0x0f, 0x01, 0xd7
-
-vdso_eexit_pad:
 	mov	RUN(%rbp), %rbx
 	movl	$EEXIT, RUN_FUNCTION(%rbx)	/* B-6: the exception's fields keep their values */
 
@@ -77,10 +49,7 @@ vdso_eexit_pad:
 	pop	%rbx
 	.cfi_remember_state
 	.cfi_restore %rbx
-	leave
-	.cfi_def_cfa %rsp, 8
-	.cfi_restore %rbp
-	ret
+	ENTER_RETURN
 	.cfi_restore_state
 
 .Linvalid:
@@ -110,8 +79,4 @@ vdso_exception_pad:
 	test	%eax, %eax
 	jg	.Lpass				/* B-9, B-23 */
 	jmp	.Lreturn
-	.cfi_endproc
-vdso_enter_end:
-	.size	__vdso_sgx_enter_enclave, . - __vdso_sgx_enter_enclave
-
-	.section .note.GNU-stack, "", @progbits
+	ENTER_END

@@ -11,6 +11,11 @@
 
 #define ENOSYS		38
 #define OFFSET(x)	(x) - vdso_info + VDSO_INFO_OFFSET
+#ifdef VDSO_WITHOUT_ENTER
+#define ENTER(x)	0
+#else
+#define ENTER(x)	OFFSET(x)
+#endif
 
 	.section .softsgx, "a"
 	.balign	8
@@ -20,11 +25,11 @@ __softsgx_vdso_info:
 vdso_info:
 	.long	VDSO_INFO_MAGIC
 	.long	.Lslots_end - vdso_info
-	.long	OFFSET(vdso_enter), OFFSET(vdso_enter_end)
-	.long	OFFSET(vdso_gate)
-	.long	OFFSET(vdso_enclu)
-	.long	OFFSET(vdso_eexit_pad)
-	.long	OFFSET(vdso_exception_pad)
+	.long	ENTER(vdso_enter), ENTER(vdso_enter_end)
+	.long	ENTER(vdso_gate)
+	.long	ENTER(vdso_enclu)
+	.long	ENTER(vdso_eexit_pad)
+	.long	ENTER(vdso_exception_pad)
 	.long	OFFSET(.Lsigreturn)
 	.long	OFFSET(.Ltable), .Ltable_end - .Ltable
 	.long	OFFSET(vdso_engine)
@@ -38,7 +43,7 @@ vdso_info:
 	.globl	vdso_engine
 	.hidden	vdso_engine
 vdso_engine:
-	.quad	OFFSET(vdso_enclu)
+	.quad	ENTER(vdso_enclu)
 .Lsigreturn_pointer:
 	.quad	OFFSET(.Lfallback_sigreturn)
 

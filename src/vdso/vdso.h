@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The vDSO image that programs find instead of the kernel's: a complete shared object of VDSO_IMAGE_SIZE_MAX bytes at
- * most, one segment, no relocations, position-independent. The runtime copies vdso_image_start..end to page-aligned
- * memory, calls vdso_bind(), makes the pages readable and executable (not writable), and hands their address out as
- * AT_SYSINFO_EHDR.
+ * most, one segment, no relocations, position-independent. There is one for each version of the function that enters
+ * enclaves, alike in everything else. The runtime copies one to page-aligned memory, calls vdso_bind(), makes the pages
+ * readable and executable (not writable), and hands their address out as AT_SYSINFO_EHDR.
  *
  * Everything that leaves the image does so through a table of pointers in it. As linked, the table holds image-relative
  * offsets of fallbacks in the image itself; vdso_bind() turns them into addresses and puts the better ones in.
@@ -28,11 +28,19 @@ struct vdso_slot {
 	uint32_t pointer;		/* its 8-byte pointer in the table */
 };
 
+/** enum vdso_version - the images. */
+enum vdso_version {
+	VDSO_UPSTREAM,			/* B */
+	VDSO_V28, VDSO_V36, VDSO_V38,	/* C.3 */
+	VDSO_NONE,			/* __vdso_sgx_enter_enclave does not exist; enter .. exception_pad are 0 */
+	VDSO_VERSIONS
+};
+
 /*
  * struct vdso_info - where things are. Every field but magic, size and count is an offset from the start of the image.
  *
  * enter..enter_end: __vdso_sgx_enter_enclave. At gate it jumps through the pointer `engine` with
- *   EAX leaf (2 or 3, upper half of RAX zero), RBX run->tcs, RCX address of enclu, all else the caller's,
+ *   EAX leaf (2 or 3, upper half of RAX zero), RBX the TCS, RCX address of enclu, all else the caller's,
  *   RSP and RBP the frame that the exit continues on;
  * the engine continues, in its own time, with RIP at one of:
  *   eexit_pad	the instruction after enclu: EEXIT lands here unless the enclave chose another address;
@@ -57,8 +65,12 @@ struct vdso_info {
 	struct vdso_slot real[VDSO_REAL_COUNT]; /* fallbacks: the system call; getrandom: -ENOSYS */
 };
 
-/* The image inside the runtime (vdso_image.S). */
-extern const uint8_t vdso_image_start[], vdso_image_end[];
+/** struct vdso_image - the bytes of an image inside the runtime. */
+struct vdso_image {
+	const uint8_t *start, *end;
+};
+
+extern const struct vdso_image vdso_images[VDSO_VERSIONS];
 
 /** vdso_info() - the description in @image (an image or a copy), or NULL if that is not one of ours. */
 const struct vdso_info *vdso_info(const void *image);

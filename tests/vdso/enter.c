@@ -239,8 +239,7 @@ TEST(vdso_enter, without_engine_the_enclu_is_executed)
 	uint32_t page = sizeof(image);
 
 	play_start();
-	ASSERT_TRUE(vdso_image_end - vdso_image_start <= (long)page);
-	memcpy(image, vdso_image_start, vdso_image_end - vdso_image_start);
+	play_bytes(image, page);
 	ASSERT_TRUE(vdso_bind(image, (uint64_t)image, NULL, 0, 0));
 	ASSERT_EQ(mprotect(image, page, PROT_READ | PROT_EXEC), 0);
 	unbound_image = image;

@@ -22,6 +22,28 @@ static const char *const names[] = {
 };
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 
+/* A test of every image. */
+#define TEST_IMAGES(suite, name)							\
+	static void each_##name(void);							\
+	TEST(suite, name)								\
+	{										\
+		for (play_version = 0; play_version < VDSO_VERSIONS; play_version++)	\
+			each_##name();							\
+		play_version = VDSO_UPSTREAM;						\
+	}										\
+	static void each_##name(void)
+
+/* The last of names[] is the one that VDSO_NONE is without. */
+static unsigned names_count(void)
+{
+	return COUNT(names) - (play_version == VDSO_NONE);
+}
+
+static uint64_t image_size(void)
+{
+	return (uint64_t)(vdso_images[play_version].end - vdso_images[play_version].start);
+}
+
 static const Elf64_Ehdr *ehdr(void)
 {
 	return (const void *)play_image();
@@ -102,7 +124,7 @@ static uint32_t symbol_index(const Elf64_Sym *symbol)
 	return (uint32_t)(symbol - (const Elf64_Sym *)dynamic(DT_SYMTAB));
 }
 
-TEST(vdso_image, is_one_page_read_execute_segment)
+TEST_IMAGES(vdso_image, is_one_page_read_execute_segment)
 {
 	const Elf64_Phdr *phdr = (const void *)(play_image() + ehdr()->e_phoff);
 	unsigned i, loads = 0;
@@ -120,12 +142,12 @@ TEST(vdso_image, is_one_page_read_execute_segment)
 		}
 	}
 	EXPECT_EQ(loads, 1);
-	EXPECT_TRUE(vdso_image_end - vdso_image_start <= VDSO_IMAGE_SIZE_MAX);
+	EXPECT_TRUE(image_size() <= VDSO_IMAGE_SIZE_MAX);
 	EXPECT_TRUE(segment(PT_GNU_EH_FRAME) && segment(PT_DYNAMIC) && segment(PT_NOTE));
 	EXPECT_EQ(segment(PT_DYNAMIC)->p_flags, PF_R);
 }
 
-TEST(vdso_image, has_no_relocations_and_needs_no_library)
+TEST_IMAGES(vdso_image, has_no_relocations_and_needs_no_library)
 {
 	EXPECT_TRUE(!dynamic(DT_RELA) && !dynamic(DT_REL) && !dynamic(DT_JMPREL) && !dynamic(DT_RELR));
 	EXPECT_TRUE(!dynamic(DT_NEEDED) && !dynamic(DT_INIT) && !dynamic(DT_TEXTREL));
@@ -133,11 +155,11 @@ TEST(vdso_image, has_no_relocations_and_needs_no_library)
 	EXPECT_EQ(strcmp(string((const uint8_t *)dynamic(DT_SONAME) - play_image()), "linux-vdso.so.1"), 0);
 }
 
-TEST(vdso_image, both_hash_tables_find_every_function)
+TEST_IMAGES(vdso_image, both_hash_tables_find_every_function)
 {
 	unsigned i;
 
-	for (i = 0; i < COUNT(names); i++) {
+	for (i = 0; i < names_count(); i++) {
 		const Elf64_Sym *symbol = lookup_hash(names[i]);
 
 		if (!symbol) {
@@ -154,7 +176,7 @@ TEST(vdso_image, both_hash_tables_find_every_function)
 	EXPECT_TRUE(!vdso_symbol(play_image(), "tim") && !vdso_symbol(play_image(), "times"));
 }
 
-TEST(vdso_image, every_symbol_has_version_linux_2_6)
+TEST_IMAGES(vdso_image, every_symbol_has_version_linux_2_6)
 {
 	const uint16_t *versions = dynamic(DT_VERSYM);
 	const Elf64_Verdef *def = dynamic(DT_VERDEF);
@@ -167,11 +189,11 @@ TEST(vdso_image, every_symbol_has_version_linux_2_6)
 	aux = (const void *)((const uint8_t *)def + def->vd_aux);
 	EXPECT_EQ(def->vd_ndx, 2);
 	EXPECT_EQ(strcmp(string(aux->vda_name), "LINUX_2.6"), 0);
-	for (i = 0; i < COUNT(names); i++)
+	for (i = 0; i < names_count(); i++)
 		EXPECT_EQ(versions[symbol_index(lookup_hash(names[i]))], 2);
 }
 
-TEST(vdso_image, has_section_headers_with_dynsym)
+TEST_IMAGES(vdso_image, has_section_headers_with_dynsym)
 {
 	const Elf64_Shdr *sections = (const void *)(play_image() + ehdr()->e_shoff);
 	const char *section_names;
@@ -179,7 +201,7 @@ TEST(vdso_image, has_section_headers_with_dynsym)
 
 	ASSERT_TRUE(ehdr()->e_shoff && ehdr()->e_shnum && ehdr()->e_shstrndx < ehdr()->e_shnum);
 	ASSERT_TRUE(ehdr()->e_shoff + ehdr()->e_shnum * sizeof(*sections) <=
-		    (uint64_t)(vdso_image_end - vdso_image_start));
+		    image_size());
 	section_names = (const char *)play_image() + sections[ehdr()->e_shstrndx].sh_offset;
 	for (i = 0; i < ehdr()->e_shnum; i++) {
 		const Elf64_Sym *symbols = (const void *)(play_image() + sections[i].sh_offset);
@@ -196,10 +218,10 @@ TEST(vdso_image, has_section_headers_with_dynsym)
 			functions += !strcmp(string(symbols[j].st_name), "__vdso_sgx_enter_enclave");
 	}
 	EXPECT_EQ(found, 1);
-	EXPECT_EQ(functions, 1);
+	EXPECT_EQ(functions, play_version != VDSO_NONE);
 }
 
-TEST(vdso_image, real_vdso_has_no_function_that_the_image_lacks)
+TEST_IMAGES(vdso_image, real_vdso_has_no_function_that_the_image_lacks)
 {
 	const uint8_t *real = (const void *)getauxval(AT_SYSINFO_EHDR);
 	const Elf64_Ehdr *header = (const void *)real;
@@ -223,18 +245,18 @@ TEST(vdso_image, real_vdso_has_no_function_that_the_image_lacks)
 	}
 }
 
-TEST(vdso_image, dynamic_linker_accepts_it)
+TEST_IMAGES(vdso_image, dynamic_linker_accepts_it)
 {
-	void *handle = dlopen(VDSO_SO, RTLD_NOW | RTLD_LOCAL);
+	void *handle = play_handle();
 	unsigned i;
 
 	if (!handle)
 		test_fail(__FILE__, __LINE__, "%s", dlerror());
-	for (i = 0; handle && i < COUNT(names); i++)
+	for (i = 0; handle && i < names_count(); i++)
 		EXPECT_TRUE(dlvsym(handle, names[i], "LINUX_2.6"));
 }
 
-TEST(vdso_image, info_is_at_its_fixed_offset)
+TEST_IMAGES(vdso_image, info_is_at_its_fixed_offset)
 {
 	const struct vdso_info *info = vdso_info(play_image());
 
@@ -242,8 +264,14 @@ TEST(vdso_image, info_is_at_its_fixed_offset)
 	EXPECT_EQ(lookup_hash("__softsgx_vdso_info")->st_value, VDSO_INFO_OFFSET);
 	EXPECT_EQ(lookup_hash("__softsgx_vdso_info")->st_size, sizeof(*info));
 	EXPECT_EQ(lookup_hash("__softsgx_sigreturn")->st_value, info->sigreturn);
-	EXPECT_EQ(lookup_hash("__vdso_sgx_enter_enclave")->st_value, info->enter);
-	EXPECT_EQ(lookup_hash("__vdso_sgx_enter_enclave")->st_size, info->enter_end - info->enter);
+	if (play_version == VDSO_NONE) {
+		EXPECT_TRUE(!lookup_hash("__vdso_sgx_enter_enclave") && !lookup_gnu_hash("__vdso_sgx_enter_enclave"));
+		EXPECT_EQ(info->enter | info->enter_end | info->gate | info->enclu | info->eexit_pad, 0);
+		EXPECT_EQ(info->exception_pad, 0);
+	} else {
+		EXPECT_EQ(lookup_hash("__vdso_sgx_enter_enclave")->st_value, info->enter);
+		EXPECT_EQ(lookup_hash("__vdso_sgx_enter_enclave")->st_size, info->enter_end - info->enter);
+	}
 	EXPECT_EQ(info->count, VDSO_REAL_COUNT);
 	EXPECT_TRUE(info->table >= VDSO_INFO_OFFSET + sizeof(*info));
 	EXPECT_EQ(info->table_size, 8 * (VDSO_REAL_COUNT + 2));
@@ -262,12 +290,13 @@ TEST(vdso_image, bind_refuses_what_is_not_an_image)
 /* A copy bound without a real vDSO: all functions are system calls. */
 static const uint8_t *lonely_image(void)
 {
-	static uint8_t image[8192] __attribute__((aligned(4096)));
+	static uint8_t images[VDSO_VERSIONS][VDSO_IMAGE_SIZE_MAX] __attribute__((aligned(4096)));
+	uint8_t *image = images[play_version];
 
 	if (!image[0]) {
-		memcpy(image, vdso_image_start, vdso_image_end - vdso_image_start);
+		play_bytes(image, VDSO_IMAGE_SIZE_MAX);
 		if (!vdso_bind(image, (uint64_t)image, NULL, 0, 0) ||
-		    mprotect(image, sizeof(image), PROT_READ | PROT_EXEC))
+		    mprotect(image, VDSO_IMAGE_SIZE_MAX, PROT_READ | PROT_EXEC))
 			abort();
 	}
 	return image;
@@ -321,7 +350,7 @@ TEST(vdso_functions, work_when_forwarded)
 	check_functions(play_image(), "");
 }
 
-TEST(vdso_functions, work_without_a_real_vdso)
+TEST_IMAGES(vdso_functions, work_without_a_real_vdso)
 {
 	check_functions(lonely_image(), "__vdso_");
 	check_functions(lonely_image(), "");
@@ -347,7 +376,7 @@ TEST(vdso_functions, getrandom_is_forwarded_or_enosys)
 	}
 }
 
-TEST(vdso_functions, table_points_to_the_real_vdso)
+TEST_IMAGES(vdso_functions, table_points_to_the_real_vdso)
 {
 	const struct vdso_info *info = vdso_info(play_image());
 	const void *real = (const void *)getauxval(AT_SYSINFO_EHDR);

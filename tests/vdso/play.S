@@ -60,7 +60,7 @@
 	.endm
 
 	.text
-	/* void play_call(void *function, void *run) */
+	/* void play_call(void *function) */
 	.globl	play_call
 	.type	play_call, @function
 play_call:
@@ -87,8 +87,12 @@ play_call:
 	.cfi_adjust_cfa_offset 520
 	fxsave64 (%rsp)
 	mov	%rdi, .Lfunction(%rip)
-	push	%rsi				/* run: the stack argument, at an address with the ABI's alignment */
-	.cfi_adjust_cfa_offset 8
+	sub	$32, %rsp			/* the words lie at an address with the ABI's alignment */
+	.cfi_adjust_cfa_offset 32
+	.irp	i, 0, 8, 16
+	mov	\i+play_stack(%rip), %rax
+	mov	%rax, \i(%rsp)
+	.endr
 	mov	%rsp, .Lstack(%rip)
 	load_all play_in
 	push	RFLAGS+play_in(%rip)
@@ -109,8 +113,8 @@ play_return_address:
 	.cfi_adjust_cfa_offset 8
 	popfq
 	.cfi_adjust_cfa_offset -8
-	add	$8, %rsp
-	.cfi_adjust_cfa_offset -8
+	add	$32, %rsp
+	.cfi_adjust_cfa_offset -32
 	fxrstor64 (%rsp)
 	add	$520, %rsp
 	.cfi_adjust_cfa_offset -520

@@ -8,13 +8,15 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+enum vdso_version play_version;
 const uint8_t *play_current;
 struct sgx_enclave_run play_run;
+uint64_t play_stack[3];
 struct play_regs play_in, play_out, play_engine_regs, play_handler_regs;
 play_script play_engine_script, play_handler_script;
 int play_engine_calls, play_handler_calls;
 
-void play_call(void *function, void *run);	/* play.S */
+void play_call(void *function);			/* play.S */
 void play_engine_enter(void);
 void play_handler_enter(void);
 
@@ -27,34 +29,55 @@ static const uint8_t *bind(uint8_t *image, size_t size)
 	return image;
 }
 
+void play_bytes(void *copy, size_t size)
+{
+	const struct vdso_image *bytes = &vdso_images[play_version];
+
+	if ((size_t)(bytes->end - bytes->start) > size)
+		abort();
+	memcpy(copy, bytes->start, bytes->end - bytes->start);
+}
+
 const uint8_t *play_image(void)
 {
-	static const uint8_t *image;
-	size_t size = vdso_image_end - vdso_image_start;
+	static const uint8_t *images[VDSO_VERSIONS];
+	const struct vdso_image *bytes = &vdso_images[play_version];
+	const uint8_t **image = &images[play_version];
+	size_t size = bytes->end - bytes->start;
 	uint8_t *copy;
 
-	if (!image) {
+	if (!*image) {
 		copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (copy == MAP_FAILED)
 			abort();
-		image = bind(memcpy(copy, vdso_image_start, size), size);
+		*image = bind(memcpy(copy, bytes->start, size), size);
 	}
-	return image;
+	return *image;
+}
+
+void *play_handle(void)
+{
+	static const char *const files[VDSO_VERSIONS] = {
+		VDSO_UPSTREAM_SO, VDSO_V28_SO, VDSO_V36_SO, VDSO_V38_SO, VDSO_NONE_SO,
+	};
+
+	return dlopen(files[play_version], RTLD_NOW | RTLD_LOCAL);
 }
 
 const uint8_t *play_dlopen(void)
 {
-	static const uint8_t *image;
+	static const uint8_t *images[VDSO_VERSIONS];
+	const uint8_t **image = &images[play_version];
 	void *handle, *info;
 
-	if (!image) {
-		handle = dlopen(VDSO_SO, RTLD_NOW | RTLD_LOCAL);
+	if (!*image) {
+		handle = play_handle();
 		info = handle ? dlsym(handle, "__softsgx_vdso_info") : NULL;
 		if (!info)
 			abort();
-		image = bind((uint8_t *)info - VDSO_INFO_OFFSET, 4096);
+		*image = bind((uint8_t *)info - VDSO_INFO_OFFSET, 4096);
 	}
-	return image;
+	return *image;
 }
 
 uint64_t play_address(const uint8_t *image, uint32_t offset)
@@ -69,6 +92,8 @@ void play_start(void)
 
 	memset(&play_run, 0, sizeof(play_run));
 	play_run.tcs = 0x7001000;
+	play_stack[0] = (uint64_t)&play_run;
+	play_stack[1] = play_stack[2] = 0;
 	for (i = 0; i < 16; i++)
 		r[i] = UINT64_C(0x1111111111111111) * (i + 1) ^ 0x8000000000000000;
 	play_in.r.rcx = 2;
@@ -84,7 +109,7 @@ void play_start(void)
 
 void play(void)
 {
-	play_call((void *)vdso_symbol(play_current, "__vdso_sgx_enter_enclave"), &play_run);
+	play_call((void *)vdso_symbol(play_current, "__vdso_sgx_enter_enclave"));
 }
 
 void play_engine_enter(void)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A stage for __vdso_sgx_enter_enclave. vdso_play() calls it with every register chosen. Where the ENCLU would be
- * executed, play_engine() runs the test's `engine` script, which sees and sets every register and so plays the enclave;
- * play_handler is a user handler that does the same with the `handler` script. Scripts run on stacks of their own.
+ * A stage for __vdso_sgx_enter_enclave of any version. play() calls it with every register and the words on the stack
+ * chosen. Where the ENCLU would be executed, play_engine() runs the test's `engine` script, which sees and sets every
+ * register and so plays the enclave; play_handler is a user handler that does the same with the `handler` script.
+ * Scripts run on stacks of their own.
  */
 #ifndef SOFTSGX_TESTS_VDSO_PLAY_H
 #define SOFTSGX_TESTS_VDSO_PLAY_H
@@ -20,19 +21,26 @@ struct play_regs {
 
 typedef void (*play_script)(struct play_regs *regs);
 
+extern enum vdso_version play_version;	/* of the images below; VDSO_UPSTREAM unless a test sets it */
+
+/** play_bytes() - copies the image of play_version, as it was linked, to @copy, which has @size bytes. */
+void play_bytes(void *copy, size_t size);
 /** play_image() - a bound copy of the image as the runtime makes it; its engine is play_engine. Made once. */
 const uint8_t *play_image(void);
-/** play_dlopen() - the same, loaded by the dynamic linker, so that unwinders know it. */
+/** play_handle() - the image as a handle of dlopen(), or NULL. */
+void *play_handle(void);
+/** play_dlopen() - what play_image() makes, loaded by the dynamic linker, so that unwinders know it. */
 const uint8_t *play_dlopen(void);
 uint64_t play_address(const uint8_t *image, uint32_t offset);
 
-/** play_start() - fresh registers with recognisable values, a zeroed run, no scripts. */
+/** play_start() - fresh registers with recognisable values, a zeroed run on the stack (upstream's), no scripts. */
 void play_start(void);
 /** play() - one call of the function in play_current; result in play_out. */
 void play(void);
 
 extern const uint8_t *play_current;	/* image in use: play_image() unless a test sets it */
 extern struct sgx_enclave_run play_run;
+extern uint64_t play_stack[3];		/* the words at 8, 16 and 24(%rsp) of the function called */
 extern struct play_regs play_in, play_out;
 extern struct play_regs play_engine_regs, play_handler_regs;
 extern play_script play_engine_script, play_handler_script;

@@ -297,7 +297,7 @@ TEST(vdso_unwind, restorer_goes_where_it_is_bound)
 {
 	static uint8_t image[4096] __attribute__((aligned(4096)));
 
-	memcpy(image, vdso_image_start, vdso_image_end - vdso_image_start);
+	play_bytes(image, sizeof(image));
 	ASSERT_TRUE(vdso_bind(image, (uint64_t)image, NULL, 0, (uint64_t)sigreturn_elsewhere));
 	ASSERT_EQ(mprotect(image, sizeof(image), PROT_READ | PROT_EXEC), 0);
 	sigreturns_elsewhere = 0;
