@@ -31,10 +31,13 @@ fuzz:
 check-contract:
 	@scripts/check-contract
 
+check-designs: build
+	@scripts/check-designs
+
 format:
 	git clang-format --force HEAD
 
 clean:
 	rm -rf build build-*
 
-.PHONY: all build demo check asan bench fuzz check-contract format clean
+.PHONY: all build demo check asan bench fuzz check-contract check-designs format clean

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attest.h"
 #include "protocol.h"
 
 /* GPRSGX: the registers that an exception interrupted. Changes take effect at ERESUME. */
@@ -33,10 +34,21 @@ long enclave_exception(struct ssa_gpr *gpr);
 /** ocall() - leaves, and comes back with the host's answer. */
 long ocall(long what, void *argument);
 
+/** heap() - where the enclave may grow into, and how much of it there is (sign.c --grow); nothing is there yet. */
+static inline uint8_t *heap(uint64_t *size)
+{
+	extern char enclave_base[] __attribute__((visibility("hidden")));
+	uint64_t offset;
+
+	__asm__("mov %%fs:%c2, %0; mov %%fs:%c3, %1" : "=&r"(offset), "=r"(*size) : "i"(THREAD_HEAP),
+		"i"(THREAD_HEAP_SIZE));
+	return (uint8_t *)enclave_base + offset;
+}
+
 /** outside() - is this memory of the host's, all of it? Whoever forgets to ask writes into the enclave for the host. */
 static inline bool outside(const void *p, size_t size)
 {
-	extern const char enclave_base[] __attribute__((visibility("hidden")));
+	extern char enclave_base[] __attribute__((visibility("hidden")));
 	uint64_t length, offset = (uintptr_t)p - (uintptr_t)enclave_base;
 
 	__asm__("mov %%fs:%c1, %0" : "=r"(length) : "i"(THREAD_SIZE));
@@ -66,21 +78,6 @@ struct secinfo {
 #define SECINFO_W	2
 #define SECINFO_PENDING	8
 #define SECINFO_REG	(2 << 8)
-
-struct targetinfo {
-	uint8_t measurement[32], attributes[16], zero1[4];
-	uint32_t miscselect;
-	uint8_t zero2[456];
-} __attribute__((aligned(512)));
-
-struct report {
-	uint8_t cpusvn[16];
-	uint32_t miscselect;
-	uint8_t zero1[28], attributes[16], mrenclave[32], zero2[32], mrsigner[32], zero3[96];
-	uint16_t isvprodid, isvsvn;
-	uint8_t zero4[60], data[64], keyid[32], mac[16], zero5[80];	/* to 512 */
-} __attribute__((aligned(512)));
-#define REPORT_SIZE	432
 
 /** report_for() - a report that only @target can check; @data: 64 bytes. */
 void report_for(struct report *r, const struct targetinfo *target, const void *data);

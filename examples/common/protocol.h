@@ -18,6 +18,8 @@
 #define THREAD_HOST	0	/* registers of the host, 64 bytes for each of two levels: CSSA 0 and 1 */
 #define THREAD_OCALL	128	/* RSP inside during an OCALL, otherwise 0 */
 #define THREAD_SIZE	136	/* size of the enclave, put here by sign.c */
+#define THREAD_HEAP	144	/* offset of the memory to grow into, and its size */
+#define THREAD_HEAP_SIZE 152
 #define THREAD_GPR	(8192 - 184)	/* the registers that an exception saved in SSA frame 0 */
 
 #endif

@@ -24,6 +24,7 @@
 #define PAGES_MAX	256
 #define STACK_PAGES	4
 #define NSSA		3
+#define THREAD_PAGES	(1 + STACK_PAGES + 1 + NSSA + 1)
 #define SECINFO_REG	0x200
 #define SECINFO_TCS	0x100
 #define RW		3
@@ -89,26 +90,29 @@ static uint64_t add_elf(const char *path, uint64_t *entry)
 	return end;
 }
 
-static uint64_t add_thread(uint64_t at, uint64_t entry)
+static uint64_t add_thread(uint64_t at, uint64_t entry, uint64_t heap, uint64_t heap_size)
 {
-	uint64_t own;
-	uint8_t *tcs;
+	uint8_t *own, *tcs;
+	uint64_t fs;
 	int i;
 
 	at += PAGE;			/* the hole: a stack that overflows faults */
 	for (i = 0; i < STACK_PAGES; i++, at += PAGE)
 		add(at, SECINFO_REG | RW);
-	own = at;
-	put(add(at, SECINFO_REG | RW) + THREAD_SIZE, image.size, 8);
+	fs = at;
+	own = add(at, SECINFO_REG | RW);
+	put(own + THREAD_SIZE, image.size, 8);
+	put(own + THREAD_HEAP, heap, 8);
+	put(own + THREAD_HEAP_SIZE, heap_size, 8);
 	at += PAGE;
 	for (i = 0; i < NSSA; i++, at += PAGE)
 		add(at, SECINFO_REG | RW);
 	tcs = add(at, SECINFO_TCS);
-	put(tcs + 16, own + PAGE, 8);	/* OSSA, NSSA, OENTRY, OFSBASE, OGSBASE, limits */
+	put(tcs + 16, fs + PAGE, 8);	/* OSSA, NSSA, OENTRY, OFSBASE, OGSBASE, limits */
 	put(tcs + 28, NSSA, 4);
 	put(tcs + 32, entry, 8);
-	put(tcs + 48, own, 8);
-	put(tcs + 56, own, 8);
+	put(tcs + 48, fs, 8);
+	put(tcs + 56, fs, 8);
 	put(tcs + 64, 0xfff, 4);
 	put(tcs + 68, 0xfff, 4);
 	image.tcs[image.threads++] = at;
@@ -227,7 +231,7 @@ static void write_image(const char *path)
 int main(int argc, char **argv)
 {
 	unsigned threads = 1, grow = 0;
-	uint64_t entry, at;
+	uint64_t entry, at, end;
 	EVP_PKEY *key;
 	FILE *f;
 	int i;
@@ -245,12 +249,12 @@ int main(int argc, char **argv)
 	f = fopen(argv[2], "r");
 	key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
 	must(key != NULL, argv[2]);
-	at = add_elf(argv[3], &entry) + (uint64_t)threads * (STACK_PAGES + NSSA + 3) * PAGE + grow * (uint64_t)PAGE;
-	for (image.size = 2 * PAGE; image.size < at; image.size *= 2)
+	at = add_elf(argv[3], &entry);
+	end = at + (uint64_t)threads * THREAD_PAGES * PAGE;
+	for (image.size = 2 * PAGE; image.size < end + grow * (uint64_t)PAGE; image.size *= 2)
 		;
-	at = pages[count - 1].offset + PAGE;
 	while (image.threads < threads)
-		at = add_thread(at, entry);
+		at = add_thread(at, entry, end, grow * (uint64_t)PAGE);
 	find_segments(grow);
 	sign(key, image.sigstruct);
 	write_image(argv[4]);
