@@ -11,6 +11,8 @@
 enum vdso_version play_version;
 const uint8_t *play_current;
 struct sgx_enclave_run play_run;
+struct sgx_enclave_run_v38 play_run38;
+struct sgx_enclave_exception play_e;
 uint64_t play_stack[3];
 struct play_regs play_in, play_out, play_engine_regs, play_handler_regs;
 play_script play_engine_script, play_handler_script;
@@ -91,12 +93,25 @@ void play_start(void)
 	unsigned i;
 
 	memset(&play_run, 0, sizeof(play_run));
-	play_run.tcs = 0x7001000;
-	play_stack[0] = (uint64_t)&play_run;
-	play_stack[1] = play_stack[2] = 0;
+	memset(&play_run38, 0, sizeof(play_run38));
+	memset(&play_e, 0, sizeof(play_e));
+	memset(play_stack, 0, sizeof(play_stack));
+	play_run.tcs = play_run38.tcs = PLAY_TCS;
+	switch (play_version) {
+	case VDSO_V28:
+	case VDSO_V36:
+		play_stack[0] = PLAY_TCS;
+		play_stack[1] = (uint64_t)&play_e;
+		break;
+	case VDSO_V38:
+		play_stack[0] = (uint64_t)&play_run38;
+		break;
+	default:
+		play_stack[0] = (uint64_t)&play_run;
+	}
 	for (i = 0; i < 16; i++)
 		r[i] = UINT64_C(0x1111111111111111) * (i + 1) ^ 0x8000000000000000;
-	play_in.r.rcx = 2;
+	play_leaf(2);
 	play_in.r.rflags = 0x202;
 	__asm__ volatile("fxsave64 %0" : "=m"(play_in.fx));
 	for (i = 0; i < 256; i++)
@@ -105,6 +120,28 @@ void play_start(void)
 	play_engine_script = play_handler_script = NULL;
 	play_engine_calls = play_handler_calls = 0;
 	play_current = play_image();
+}
+
+void play_leaf(uint64_t leaf)
+{
+	*(play_version == VDSO_V28 ? &play_in.r.rax : &play_in.r.rcx) = leaf;
+}
+
+void play_set_handler(uint64_t handler)
+{
+	if (play_version == VDSO_UPSTREAM)
+		play_run.user_handler = handler;
+	else if (play_version == VDSO_V38)
+		play_run38.user_handler = handler;
+	else
+		play_stack[2] = handler;
+}
+
+void play_each(enum vdso_version first, void (*body)(void))
+{
+	for (play_version = first; play_version <= VDSO_V38; play_version++)
+		body();
+	play_version = VDSO_UPSTREAM;
 }
 
 void play(void)

@@ -10,8 +10,10 @@
 
 #include "isa/machine.h"
 #include "uapi/sgx.h"
+#include "uapi/sgx_vdso_versions.h"
 #include "vdso/vdso.h"
 
+#define PLAY_TCS	0x7001000
 #define PLAY_FX_SIZE	416	/* FXSAVE64 leaves the rest alone */
 
 struct play_regs {
@@ -33,13 +35,23 @@ void *play_handle(void);
 const uint8_t *play_dlopen(void);
 uint64_t play_address(const uint8_t *image, uint32_t offset);
 
-/** play_start() - fresh registers with recognisable values, a zeroed run on the stack (upstream's), no scripts. */
+/** play_each() - @body for play_version from @first to VDSO_V38. */
+void play_each(enum vdso_version first, void (*body)(void));
+
+/**
+ * play_start() - fresh registers with recognisable values, leaf EENTER, TCS PLAY_TCS, no handler, no scripts; a zeroed
+ * play_run, play_run38, or play_e, as play_version wants it.
+ */
 void play_start(void);
+void play_leaf(uint64_t leaf);			/* in the register in which play_version has it */
+void play_set_handler(uint64_t handler);
 /** play() - one call of the function in play_current; result in play_out. */
 void play(void);
 
 extern const uint8_t *play_current;	/* image in use: play_image() unless a test sets it */
 extern struct sgx_enclave_run play_run;
+extern struct sgx_enclave_run_v38 play_run38;
+extern struct sgx_enclave_exception play_e;
 extern uint64_t play_stack[3];		/* the words at 8, 16 and 24(%rsp) of the function called */
 extern struct play_regs play_in, play_out;
 extern struct play_regs play_engine_regs, play_handler_regs;
