@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Code of enclaves whose XFRM is not the machine's XCR0. Every executable page that the enclave cannot write is shown to
- * drv_ops.patch_code once, before any process gets the right to execute it; page_rec.code says that this has happened.
+ * Code of enclaves whose XFRM is not the machine's XCR0, or that may hold CPUID where the machine cannot make that fault.
+ * Every executable page that the enclave cannot write is shown to drv_ops.patch_code once, before any process gets the
+ * right to execute it; page_rec.code says that this has happened.
  * What it changes is part of the page from then on, wherever the page goes. The page was measured before: EEXTEND is
  * done in the ioctl that adds it.
  */
@@ -19,9 +20,13 @@ struct view {
 	uint64_t from, end;
 };
 
-static bool limited(const struct drv *d, const struct encl *e)
+/* DRV_CODE_*: what is replaced in this enclave. */
+static unsigned int wanted(const struct drv *d, const struct encl *e)
 {
-	return d->ops && d->ops->patch_code && e->header->xfrm != d->machine.profile->xcr0;
+	if (!d->ops || !d->ops->patch_code)
+		return 0;
+	return (e->header->xfrm != d->machine.profile->xcr0 ? DRV_CODE_XCR0 : 0) |
+	       (d->config.patch_cpuid ? DRV_CODE_CPUID : 0);
 }
 
 static bool is_code(const struct encl *e, uint64_t i)
@@ -33,7 +38,7 @@ static bool is_code(const struct encl *e, uint64_t i)
 
 bool code_ready(const struct drv *d, const struct encl *e, uint64_t i, uint32_t rights)
 {
-	if (!limited(d, e) || !(rights & (PROT_WRITE | PROT_EXEC)))
+	if (!wanted(d, e) || !(rights & (PROT_WRITE | PROT_EXEC)))
 		return true;
 	return e->section.epcm[i].w ? !e->recs[i].code : e->recs[i].code & CODE_SEEN;
 }
@@ -67,9 +72,9 @@ static bool view_make(struct drv *d, struct encl *e, uint64_t i, struct view *v)
 	v->from = before ? 0 : MARGIN;
 	v->end = after ? size : MARGIN + DRV_PAGE;
 	if (before && e->recs[i - 1].code & CODE_PATCHED)
-		d->ops->unpatch_code(v->bytes, v->end, 0, MARGIN, addr);
+		d->ops->unpatch_code(wanted(d, e), v->bytes, v->end, 0, MARGIN, addr);
 	if (after && e->recs[i + 1].code & CODE_PATCHED)
-		d->ops->unpatch_code(v->bytes, v->end, MARGIN + DRV_PAGE, size, addr);
+		d->ops->unpatch_code(wanted(d, e), v->bytes, v->end, MARGIN + DRV_PAGE, size, addr);
 	return true;
 }
 
@@ -79,7 +84,7 @@ static void patch(struct drv *d, struct encl *e, uint64_t i, const struct view *
 	const uint64_t from = MARGIN - v->from;
 
 	e->recs[i].code = CODE_SEEN;
-	if (d->ops->patch_code(v->bytes + v->from, v->end - v->from, from, from + DRV_PAGE, page))
+	if (d->ops->patch_code(wanted(d, e), v->bytes + v->from, v->end - v->from, from, from + DRV_PAGE, page))
 		e->recs[i].code = CODE_SEEN | CODE_PATCHED;
 }
 
@@ -89,7 +94,7 @@ static void unpatch(struct drv *d, struct encl *e, uint64_t i, struct view *v)
 	uint8_t *page = (uint8_t *)epc_addr(e, i);
 
 	if (e->recs[i].code & CODE_PATCHED) {
-		d->ops->unpatch_code(v->bytes, v->end, MARGIN, MARGIN + DRV_PAGE, encl_addr(e, i) - MARGIN);
+		d->ops->unpatch_code(wanted(d, e), v->bytes, v->end, MARGIN, MARGIN + DRV_PAGE, encl_addr(e, i) - MARGIN);
 		for (uint64_t k = DRV_PAGE; k-- > 0;)	/* the INT3 is the first byte of a site: it goes last */
 			if (page[k] != v->bytes[MARGIN + k])
 				__atomic_store_n(&page[k], v->bytes[MARGIN + k], __ATOMIC_SEQ_CST);
@@ -102,7 +107,7 @@ bool code_prepare(struct drv *d, struct encl *e, uint64_t i, bool load)
 	const struct epcm_entry *p = &e->section.epcm[i];
 	struct view v;
 
-	if (!limited(d, e) || (!is_code(e, i) && !(p->valid && p->w)))
+	if (!wanted(d, e) || (!is_code(e, i) && !(p->valid && p->w)))
 		return true;
 	if (p->w ? !e->recs[i].code : e->recs[i].code & CODE_SEEN)
 		return true;

@@ -24,6 +24,7 @@ struct drv_config {
 	uint64_t epc_pages;		/* size of the EPC, pages */
 	uint64_t arena_base, arena_size; /* address space for aliases and tables: the driver maps nowhere else */
 	bool     aexnotify;		/* ATTRIBUTES bit 10 allowed, as from Linux 6.2 on (A-CRE 10, A-INI-4) */
+	bool     patch_cpuid;		/* CPUID inside is to be #UD (INS-01), and the machine can't make it fault */
 };
 
 /** struct drv_counters - what happened; plain counters, bumped by the driver under its locks. */
@@ -43,12 +44,17 @@ struct drv_ops {
 	/* EINIT of @encl succeeded. */
 	void (*initialised)(struct drv *d, struct encl *encl);
 	/*
-	 * For enclaves whose XFRM is not XCR0. patch_code: @code [from, end) is a page that is about to become
-	 * executable, with its surroundings; replace in @page, a copy of it, what shows XCR0; false if nothing does.
-	 * unpatch_code undoes that for what begins in [from, end) of @code, which was read from address @addr.
+	 * For what the machine would execute otherwise than enclave mode does. patch_code: @code [from, end) is a page
+	 * that is about to become executable, with its surroundings; replace in @page, a copy of it, the instructions
+	 * @what (DRV_CODE_*); false if there are none. unpatch_code undoes that for what begins in [from, end) of @code,
+	 * which was read from address @addr.
 	 */
-	bool (*patch_code)(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint8_t *page);
-	void (*unpatch_code)(uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint64_t addr);
+#define DRV_CODE_XCR0	1u		/* those that show XCR0: the enclave's XFRM is another */
+#define DRV_CODE_CPUID	2u
+	bool (*patch_code)(unsigned int what, const uint8_t *code, uint64_t size, uint64_t from, uint64_t end,
+			   uint8_t *page);
+	void (*unpatch_code)(unsigned int what, uint8_t *code, uint64_t size, uint64_t from, uint64_t end,
+			     uint64_t addr);
 };
 
 /** enum drv_fault_result - what a fault means to the one who took it (A.9). */

@@ -2,6 +2,7 @@
 /* The runtime's first moments in a program: before the program's first instruction, on a stack of the runtime's own. */
 #include "crypto/crypto.h"
 #include "front/auxv.h"
+#include "front/cpuid.h"
 #include "front/launch.h"
 #include "sys/sys.h"
 #include "trap/xfrm.h"
@@ -108,7 +109,7 @@ static const struct drv_ops drv_ops = { .invalidate = invalidate, .kick = kick, 
 
 static void rt_init_parts(struct auxv *auxv)
 {
-	const struct drv_config drv_config = {
+	struct drv_config drv_config = {
 		.epc_pages = rt.config.epc_pages, .arena_base = RT_DRV_BASE, .arena_size = RT_DRV_SIZE,
 		.aexnotify = rt.config.flags & RT_FLAG_AEXNOTIFY,
 	};
@@ -122,6 +123,7 @@ static void rt_init_parts(struct auxv *auxv)
 
 	stats_init();
 	cpuid_init();
+	drv_config.patch_cpuid = cpuid_patching() && rt.config.patch != RT_PATCH_OFF;	/* OFF: memory is exact */
 	threads_init();
 	signals_init();
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The trap of an instruction that XCR0 governs: executed for real on a copy of its operand, with the state of the signal
- * frame. See xfrm.h.
+ * frame; and of CPUID. See xfrm.h.
  */
 #include "trap/xfrm.h"
 
@@ -185,7 +185,7 @@ static uint64_t operand_address(const struct site *s, const struct kmcontext *m)
  * What stands at @addr. False with vector 0 in *exc: no site. Otherwise the code is not there: the next page's was never
  * needed yet, or the page has been evicted since.
  */
-static bool site_read(struct site *s, struct thread *t, uint64_t addr, struct exception *exc)
+static bool site_read(struct site *s, struct thread *t, unsigned int what, uint64_t addr, struct exception *exc)
 {
 	uint8_t patched[INSN_LENGTH_MAX];
 	unsigned int available, length, prefixes = 0;
@@ -194,7 +194,7 @@ static bool site_read(struct site *s, struct thread *t, uint64_t addr, struct ex
 
 	*exc = (struct exception){ 0 };
 	available = INSN_LENGTH_MAX - (unsigned int)rt_copy(patched, (const void *)addr, INSN_LENGTH_MAX);
-	length = xfrm_original(patched, available, addr, s->bytes + 2, &rest);
+	length = xfrm_original(what, patched, available, addr, s->bytes + 2, &rest);
 	if (!length && available < INSN_LENGTH_MAX)
 		goto fetch_fault;
 	if (!length)
@@ -225,6 +225,10 @@ static void execute(struct engine *e, struct thread *t, const struct site *s, ui
 	uint64_t value;
 
 	*exc = (struct exception){ 0 };
+	if (s->insn.kind == INSN_CPUID) {
+		exc->vector = X86_UD;			/* INS-01 */
+		return;
+	}
 	if (s->insn.kind == INSN_XGETBV) {
 		if ((uint32_t)uc->mc.rcx > 1) {
 			exc->vector = X86_GP;
@@ -252,11 +256,14 @@ enum xfrm_result xfrm_trap(struct engine *e, struct thread *t, int *sig, struct 
 {
 	const uint64_t addr = uc->mc.rip - 1;
 	struct encl *encl = drv_encl_at(e->drv, addr);
+	unsigned int what = DRV_CODE_CPUID;
 	struct site s;
 
 	if (!encl || !encl_page_patched(encl, addr))
 		return XFRM_NOT_MINE;
-	if (site_read(&s, t, addr, exc))
+	if (encl_xfrm(encl) != e->xcr0)
+		what |= DRV_CODE_XCR0;
+	if (site_read(&s, t, what, addr, exc))
 		execute(e, t, &s, encl_xfrm(encl), uc, exc);
 	else if (!exc->vector)
 		return XFRM_NOT_MINE;

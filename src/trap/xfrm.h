@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * Instructions that enclave mode executes otherwise than the machine outside would, and that do not trap: they are
+ * replaced by an INT3 before the page that holds them becomes executable, and the trap does what hardware does. A trap
+ * costs about 3 us.
+ *
  * XCR0 inside. Hardware runs an enclave with XCR0 := SECS.ATTRIBUTES.XFRM (EENTER effect 4), which user space cannot do.
  * What shows the difference are XSAVE, XSAVEC, XSAVEOPT, XRSTOR and XGETBV (INS-35): where XFRM is not the machine's
- * XCR0, each of them is replaced by an INT3 before the page that holds it becomes executable, and the trap executes it
- * with its mask ANDed with XFRM. A trap costs about 3 us.
+ * XCR0, the trap executes each of them with its mask ANDed with XFRM.
  *
  * Components outside XFRM that the host left in use stay as they are, as on hardware, and the enclave cannot see them:
  * masked instructions neither save nor load them. Not covered are the instructions that XCR0 would refuse (AVX with
- * XFRM = 3), and sites in pages that the enclave itself can write. Who reads code (EDBGRD, the enclave itself) sees the
- * INT3.
+ * XFRM = 3).
+ *
+ * CPUID is #UD inside (INS-01). Where the machine can make it fault, no site is needed.
+ *
+ * Not covered are sites in pages that the enclave itself can write. Who reads code (EDBGRD, the enclave itself) sees the
+ * INT3. What is no instruction and is taken for one stays as harmless as the scan is good: insn_scan.c.
  */
 #ifndef SOFTSGX_TRAP_XFRM_H
 #define SOFTSGX_TRAP_XFRM_H
@@ -26,17 +33,20 @@
  * inverted (AE C7 01 -> AF C6 00). Only pages that the driver has marked are looked at, and nobody else writes to them.
  */
 
-/** xfrm_patch() - replace all instructions of @code [from, end), a page, in @page, a copy of it; false if none. Pure. */
-bool xfrm_patch(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint8_t *page);
-/** xfrm_unpatch() - undo it for the sites that begin in @code [from, end); @code, @size bytes, is from address @addr. Pure. */
-void xfrm_unpatch(uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint64_t addr);
 /**
- * xfrm_original() - the instruction that a site at @addr stands for. @patched are its bytes, of which @available may be
+ * xfrm_patch() - replace all instructions @what (DRV_CODE_*) of @code [from, end), a page, in @page, a copy of it; false
+ * if there are none. Pure.
+ */
+bool xfrm_patch(unsigned int what, const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint8_t *page);
+/** xfrm_unpatch() - undo it for the sites that begin in @code [from, end); @code, @size bytes, is from address @addr. Pure. */
+void xfrm_unpatch(unsigned int what, uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint64_t addr);
+/**
+ * xfrm_original() - the instruction, one of @what, that a site at @addr stands for. @patched are its bytes, of which @available may be
  * read; @original has room for INSN_LENGTH_MAX. *rest: its prefixes are on the page before. Its length, or 0 if it is
  * no site or bytes are missing. Pure.
  */
-unsigned int xfrm_original(const uint8_t *patched, unsigned int available, uint64_t addr, uint8_t *original,
-			   bool *rest);
+unsigned int xfrm_original(unsigned int what, const uint8_t *patched, unsigned int available, uint64_t addr,
+			   uint8_t *original, bool *rest);
 
 /** xfrm_is_prefix() - may this byte stand before the 0F of a site? */
 bool xfrm_is_prefix(uint8_t byte);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The instructions that XCR0 governs, in code: replaced, and recognised again. See xfrm.h. */
+/* The instructions that XCR0 governs, and CPUID, in code: replaced, and recognised again. See xfrm.h. */
 #include "trap/insn_scan.h"
 #include "trap/xfrm.h"
 
@@ -15,8 +15,23 @@ static bool governed(enum insn_kind kind)
 	}
 }
 
-static const struct insn_wanted wanted = {
-	.second = { 0xae, 0xc7, 0x01 }, .count = 3, .far = true, .is = governed,
+static bool is_cpuid(enum insn_kind kind)
+{
+	return kind == INSN_CPUID;
+}
+
+static bool is_site(enum insn_kind kind)
+{
+	return governed(kind) || is_cpuid(kind);
+}
+
+#define CPUID_SECOND	0xa2
+static const struct insn_wanted wanted[] = {
+	[DRV_CODE_XCR0] = { .second = { 0xae, 0xc7, 0x01 }, .count = 3, .far = true, .is = governed },
+	[DRV_CODE_CPUID] = { .second = { CPUID_SECOND }, .count = 1, .far = true, .is = is_cpuid },
+	[DRV_CODE_XCR0 | DRV_CODE_CPUID] = {
+		.second = { 0xae, 0xc7, 0x01, CPUID_SECOND }, .count = 4, .far = true, .is = is_site,
+	},
 };
 
 /* Prefixes that leave these instructions what they are. */
@@ -32,17 +47,28 @@ bool xfrm_is_prefix(uint8_t byte)
 
 static bool is_second(uint8_t byte)
 {
-	return byte == wanted.second[0] || byte == wanted.second[1] || byte == wanted.second[2];
+	return byte == 0xae || byte == 0xc7 || byte == 0x01 || byte == CPUID_SECOND;
 }
 
-bool xfrm_patch(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint8_t *page)
+/* CPUID stays what it is with prefixes that are others with the rest: of these no site can be made. */
+static bool movable(const uint8_t *prefix, unsigned int count)
+{
+	if (count > PREFIXES_MAX)
+		return false;
+	while (count--)
+		if (!xfrm_is_prefix(prefix[count]))
+			return false;
+	return true;
+}
+
+bool xfrm_patch(unsigned int what, const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint8_t *page)
 {
 	unsigned int prefixes = 0, i;
 	bool any = false;
 	uint64_t at;
 
-	for (at = from; (at = insn_scan(&wanted, code, size, at, end, &prefixes)) < end; at++) {
-		if (prefixes > PREFIXES_MAX)
+	for (at = from; (at = insn_scan(&wanted[what], code, size, at, end, &prefixes)) < end; at++) {
+		if (!movable(code + at - prefixes, prefixes))
 			continue;
 		if (at - from < prefixes) {
 			if (at != from)
@@ -61,8 +87,8 @@ bool xfrm_patch(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end,
 	return any;
 }
 
-unsigned int xfrm_original(const uint8_t *patched, unsigned int available, uint64_t addr, uint8_t *original,
-			   bool *rest)
+unsigned int xfrm_original(unsigned int what, const uint8_t *patched, unsigned int available, uint64_t addr,
+			   uint8_t *original, bool *rest)
 {
 	unsigned int prefixes = 0, i;
 	struct insn insn;
@@ -82,12 +108,12 @@ unsigned int xfrm_original(const uint8_t *patched, unsigned int available, uint6
 		original[1] ^= 1;
 		*rest = true;
 	}
-	if (!insn_decode(original, available, &insn) || insn.opcode_at != prefixes || !governed(insn.kind))
+	if (!insn_decode(original, available, &insn) || insn.opcode_at != prefixes || !wanted[what].is(insn.kind))
 		return 0;
 	return insn.length;
 }
 
-void xfrm_unpatch(uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint64_t addr)
+void xfrm_unpatch(unsigned int what, uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint64_t addr)
 {
 	uint8_t original[INSN_LENGTH_MAX];
 	unsigned int length;
@@ -99,7 +125,7 @@ void xfrm_unpatch(uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uin
 
 		if (code[at] != 0xcc)
 			continue;
-		length = xfrm_original(code + at, left < INSN_LENGTH_MAX ? (unsigned int)left : INSN_LENGTH_MAX,
+		length = xfrm_original(what, code + at, left < INSN_LENGTH_MAX ? (unsigned int)left : INSN_LENGTH_MAX,
 				       addr + at, original, &rest);
 		__builtin_memcpy(code + at, original, length);
 	}

@@ -137,6 +137,31 @@ TEST(insn, refused_with_ud)
 		check(&(struct row)R("NOP afterwards", "\x90", LEGAL));
 }
 
+/* Proves: INS-01, EVT-05 */
+TEST(insn, cpuid_in_code_is_ud)
+{
+	uint64_t args[16] = { 0 };
+
+	ASSERT_TRUE(ready(0));
+	for (unsigned i = 0; i < 3; i++) {
+		args[0] = 0x11111111 * i;
+		args[1] = i;
+		te_call(&te, 0, TE_CPUID, args, &run);
+		if (run.function == EEXIT && !strcmp(getenv("ABI_PATCH"), "off"))
+			SKIP("no CPUID faulting, and --patch=off changes no code (doc/quirks.md)");
+		EXPECT_EQ(run.function, ERESUME);
+		EXPECT_EQ(run.exception_vector, UD);
+		EXPECT_EQ(run.exception_error_code, 0);
+		EXPECT_EQ(run.exception_addr, 0);
+		EXPECT_EQ(gpr()->rip, te.code + (uint64_t)(te_code_cpuid - te_code_start));
+		EXPECT_EQ(gpr()->exitinfo, VALID(UD));
+		EXPECT_EQ(gpr()->rax, args[0]);
+		EXPECT_EQ(gpr()->rcx, i);
+		EXPECT_TRUE(gpr()->rflags & RF);
+		EXPECT_EQ(te_leave(&te, 0), 0);
+	}
+}
+
 /* Proves: INS-24 */
 TEST(insn, sysenter)
 {

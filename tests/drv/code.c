@@ -8,12 +8,13 @@ static struct env *v;
 static int fd;
 static uint64_t base, size;
 static struct exception exc;
-static unsigned shown, wrong, smallest, largest;
+static unsigned shown, wrong, smallest, largest, expected = DRV_CODE_XCR0;
 
 /* Pages are filled with 5a: the surroundings of a page are as they were, whether they have been replaced or not. */
-static bool patch(const uint8_t *code, uint64_t bytes, uint64_t from, uint64_t end, uint8_t *page)
+static bool patch(unsigned int what, const uint8_t *code, uint64_t bytes, uint64_t from, uint64_t end, uint8_t *page)
 {
 	shown++;
+	wrong += what != expected;
 	smallest = bytes < smallest ? (unsigned)bytes : smallest;
 	largest = bytes > largest ? (unsigned)bytes : largest;
 	wrong += end - from != PAGE || end > bytes;
@@ -23,8 +24,9 @@ static bool patch(const uint8_t *code, uint64_t bytes, uint64_t from, uint64_t e
 	return true;
 }
 
-static void unpatch(uint8_t *code, uint64_t bytes, uint64_t from, uint64_t end, uint64_t addr)
+static void unpatch(unsigned int what, uint8_t *code, uint64_t bytes, uint64_t from, uint64_t end, uint64_t addr)
 {
+	wrong += what != expected;
 	wrong += end > bytes;
 	for (uint64_t i = from; i < end; i++)
 		if ((addr + i) % PAGE == SITE) {
@@ -108,6 +110,20 @@ TEST(drv_code, enclaves_with_all_of_xcr0_are_left_alone)
 	EXPECT_EQ(shown, 0);
 	EXPECT_EQ(site(3), 0x5a);
 	EXPECT_TRUE(!encl_page_patched(encl_of(v, fd), base + 3 * PAGE));
+	done();
+}
+
+/* Proves: INS-01 */
+TEST(drv_code, unless_cpuid_is_to_be_replaced)
+{
+	ready(6, 1000, SI_RX, RX, 3);
+	v->d->config.patch_cpuid = true;
+	expected = DRV_CODE_CPUID;
+	EXPECT_TRUE(fetch(3));
+	EXPECT_EQ(site(3), 0xcc);
+	EXPECT_TRUE(encl_page_patched(encl_of(v, fd), base + 3 * PAGE));
+	EXPECT_EQ(wrong, 0);
+	expected = DRV_CODE_XCR0;
 	done();
 }
 

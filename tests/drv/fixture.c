@@ -54,7 +54,7 @@ static struct drv_ops ops = {
 };
 
 void env_code(bool (*patch)(unsigned int, const uint8_t *, uint64_t, uint64_t, uint64_t, uint8_t *),
-	      void (*unpatch)(uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t))
+	      void (*unpatch)(unsigned int, uint8_t *, uint64_t, uint64_t, uint64_t, uint64_t))
 {
 	ops.patch_code = patch;
 	ops.unpatch_code = unpatch;

@@ -50,8 +50,10 @@ struct env *env_old_cpu(uint64_t epc_pages);	/* without SGX2 */
 struct env *env_aexnotify(uint64_t epc_pages);	/* a kernel that knows AEX-Notify */
 
 /** env_code() - drv_ops.patch_code and unpatch_code, until the next env_new(). */
-void env_code(bool (*patch)(const uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint8_t *page),
-	      void (*unpatch)(uint8_t *code, uint64_t size, uint64_t from, uint64_t end, uint64_t addr));
+void env_code(bool (*patch)(unsigned int what, const uint8_t *code, uint64_t size, uint64_t from, uint64_t end,
+			    uint8_t *page),
+	      void (*unpatch)(unsigned int what, uint8_t *code, uint64_t size, uint64_t from, uint64_t end,
+			      uint64_t addr));
 
 /** ioc() - ioctl with a structure: what ioctl(2) returns, or -errno. */
 long ioc(struct env *v, int fd, uint32_t cmd, void *arg);

@@ -13,7 +13,7 @@
 
 enum {
 	TE_NOP, TE_RUN, TE_READ, TE_WRITE, TE_COPY, TE_SPIN, TE_SUM, TE_LEAF, TE_JUMP,
-	TE_XSAVE32, TE_XSAVE, TE_XSAVEC, TE_XSAVEOPT, TE_XRSTOR, TE_XGETBV,
+	TE_XSAVE32, TE_XSAVE, TE_XSAVEC, TE_XSAVEOPT, TE_XRSTOR, TE_XGETBV, TE_CPUID,
 };
 enum { TE_TCS_MAX = 64 };
 
@@ -94,7 +94,7 @@ struct te_regs {
 void te_raw(struct te_regs *r);
 extern const char te_raw_enclu[], te_raw_aep[], te_raw_out[];
 extern const uint8_t te_code_start[], te_code_end[], te_code_eexit[];
-extern const uint8_t te_code_xsave[], te_code_xrstor[];
+extern const uint8_t te_code_xsave[], te_code_xrstor[], te_code_cpuid[];
 
 /** te_gpr() - the GPRSGX of frame @frame of @tcs (readable from the host only where the platform lets it). */
 static inline uint64_t te_gpr(const struct te *te, unsigned tcs, unsigned frame)

@@ -15,6 +15,7 @@
  *   9 TE_XSAVE32 .. 14 TE_XGETBV: a[0] = area, a[1] = mask. Before it, XRSTOR64 from a[2] with mask a[3], unless a[2]
  *                is 0; behind it, XSAVE64 to a[4] with mask a[5], unless a[4] is 0. TE_XGETBV: ECX = a[1]; a[0] = EAX,
  *                a[1] = EDX. The addressing forms differ on purpose. Leaves with MXCSR and x87 in their initial state.
+ *  15 TE_CPUID   CPUID with EAX = a[0], ECX = a[1]; EAX, ECX back
  * On an entry with CSSA > 0 (a handler): add a[1] to the word at a[0], and leave: RIP of the frame below, say.
  */
 	.section .rodata
@@ -29,7 +30,7 @@ te_code_start:
 	test	%edi, %edi
 	jz	op_exit
 	lea	table(%rip), %r11
-	cmp	$14, %edi
+	cmp	$15, %edi
 	ja	op_exit
 	movslq	(%r11,%rdi,4), %rax
 	add	%r11, %rax
@@ -38,7 +39,7 @@ te_code_start:
 	.balign 8
 table:	.long	op_exit - table, op_run - table, op_read - table, op_write - table, op_copy - table, op_spin - table
 	.long	op_sum - table, op_leaf - table, op_exit - table, op_xsave32 - table, op_xsave - table
-	.long	op_xsavec - table, op_xsaveopt - table, op_xrstor - table, op_xgetbv - table
+	.long	op_xsavec - table, op_xsaveopt - table, op_xrstor - table, op_xgetbv - table, op_cpuid - table
 
 op_exit:
 	mov	$4, %eax
@@ -187,6 +188,16 @@ op_xgetbv:
 	xgetbv
 	mov	%rax, (%rsi)
 	mov	%rdx, 8(%rsi)
+	jmp	x_after
+op_cpuid:
+	mov	(%rsi), %eax
+	mov	8(%rsi), %ecx
+	.globl	te_code_cpuid
+te_code_cpuid:
+	cpuid
+	mov	%rax, (%rsi)
+	mov	%rcx, 8(%rsi)
+	jmp	op_exit
 x_after:
 	mov	32(%rsi), %rdi
 	test	%rdi, %rdi

@@ -23,6 +23,8 @@ static const struct form forms[] = {
 	{ "xrstor %gs:(%rdi)", { 0x65, 0x0f, 0xae, 0x2f }, 4, { 0xcc, 0x65, 0xae, 0x2f } },
 	{ "xrstor64 %fs:(%edi)", { 0x64, 0x67, 0x48, 0x0f, 0xae, 0x2f }, 6, { 0xcc, 0x64, 0x67, 0x48, 0xae, 0x2f } },
 	{ "xgetbv", { 0x0f, 0x01, 0xd0 }, 3, { 0xcc, 0x01, 0xd0 } },
+	{ "cpuid", { 0x0f, 0xa2 }, 2, { 0xcc, 0xa2 } },
+	{ "rex.w cpuid", { 0x48, 0x0f, 0xa2 }, 3, { 0xcc, 0x48, 0xa2 } },
 };
 /* Look like them and are something else. */
 static const struct form others[] = {
@@ -34,6 +36,8 @@ static const struct form others[] = {
 	{ "cmpxchg16b (%rdi)", { 0x48, 0x0f, 0xc7, 0x0f }, 4, { 0 } },
 	{ "mov $0xd0010f, %eax", { 0xb8, 0x0f, 0x01, 0xd0, 0x00 }, 5, { 0 } },
 	{ "int3; add", { 0xcc, 0x01, 0xd0 }, 3, { 0 } },
+	{ "repz cpuid", { 0xf3, 0x0f, 0xa2 }, 3, { 0 } },
+	{ "mov $0xa20f, %eax", { 0xb8, 0x0f, 0xa2, 0x00, 0x00 }, 5, { 0 } },
 };
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -64,16 +68,23 @@ static struct pages with(const struct form *f, unsigned at)
 	return p;
 }
 
-static bool patch(struct pages *p, unsigned page)
+#define ALL	(DRV_CODE_XCR0 | DRV_CODE_CPUID)
+
+static bool patch_what(struct pages *p, unsigned page, unsigned what)
 {
 	const struct pages view = *p;
 
-	return xfrm_patch(view.bytes, sizeof(view.bytes), page * PAGE, (page + 1) * PAGE, p->bytes + page * PAGE);
+	return xfrm_patch(what, view.bytes, sizeof(view.bytes), page * PAGE, (page + 1) * PAGE, p->bytes + page * PAGE);
+}
+
+static bool patch(struct pages *p, unsigned page)
+{
+	return patch_what(p, page, ALL);
 }
 
 static void unpatch(struct pages *p, unsigned page)
 {
-	xfrm_unpatch(p->bytes, sizeof(p->bytes), page * PAGE, (page + 1) * PAGE, 0x10000);
+	xfrm_unpatch(ALL, p->bytes, sizeof(p->bytes), page * PAGE, (page + 1) * PAGE, 0x10000);
 }
 
 TEST(xfrm, sites_are_replaced_and_recognised)
@@ -87,11 +98,31 @@ TEST(xfrm, sites_are_replaced_and_recognised)
 		memcpy(expected.bytes + PAGE + 1000, f->patched, f->size);
 		EXPECT_TRUE(patch(&p, 1));
 		EXPECT_MEMEQ(p.bytes, expected.bytes, sizeof(p.bytes));
-		EXPECT_EQ(xfrm_original(p.bytes + PAGE + 1000, 15, 0x11000 + 1000, original, &rest), f->size);
+		EXPECT_EQ(xfrm_original(ALL, p.bytes + PAGE + 1000, 15, 0x11000 + 1000, original, &rest), f->size);
 		EXPECT_MEMEQ(original, f->bytes, f->size);
 		EXPECT_TRUE(!rest);
-		EXPECT_EQ(xfrm_original(p.bytes + PAGE + 1000, f->size - 1, 0x11000 + 1000, original, &rest), 0);
+		EXPECT_EQ(xfrm_original(ALL, p.bytes + PAGE + 1000, f->size - 1, 0x11000 + 1000, original, &rest), 0);
 		EXPECT_TRUE(!patch(&p, 1));
+		unpatch(&p, 1);
+		EXPECT_MEMEQ(p.bytes, before.bytes, sizeof(p.bytes));
+	}
+}
+
+TEST(xfrm, only_what_is_asked_for)
+{
+	for (unsigned i = 0; i < COUNT(forms); i++) {
+		const unsigned what = strstr(forms[i].name, "cpuid") ? DRV_CODE_CPUID : DRV_CODE_XCR0;
+		struct pages p = with(&forms[i], PAGE + 1000), before = p;
+		uint8_t original[INSN_LENGTH_MAX];
+		bool rest;
+
+		EXPECT_TRUE(!patch_what(&p, 1, ALL ^ what));
+		EXPECT_TRUE(patch_what(&p, 1, what));
+		EXPECT_EQ(xfrm_original(ALL ^ what, p.bytes + PAGE + 1000, 15, 0x11000 + 1000, original, &rest), 0);
+		EXPECT_EQ(xfrm_original(what, p.bytes + PAGE + 1000, 15, 0x11000 + 1000, original, &rest), forms[i].size);
+		EXPECT_MEMEQ(original, forms[i].bytes, forms[i].size);
+		xfrm_unpatch(ALL ^ what, p.bytes, sizeof(p.bytes), PAGE, 2 * PAGE, 0x10000);
+		EXPECT_EQ(p.bytes[PAGE + 1000], 0xcc);
 		unpatch(&p, 1);
 		EXPECT_MEMEQ(p.bytes, before.bytes, sizeof(p.bytes));
 	}
@@ -129,7 +160,7 @@ TEST(xfrm, sites_across_pages)
 				EXPECT_TRUE(!patch(&p, 1));
 				EXPECT_TRUE(patch(&p, 2));
 				EXPECT_EQ(p.bytes[2 * PAGE], 0xcc);
-				EXPECT_EQ(xfrm_original(p.bytes + 2 * PAGE, 15, 0x12000, original, &rest),
+				EXPECT_EQ(xfrm_original(ALL, p.bytes + 2 * PAGE, 15, 0x12000, original, &rest),
 					  f->size - prefixes);
 				EXPECT_TRUE(rest);
 				EXPECT_MEMEQ(original, f->bytes + prefixes, f->size - prefixes);
@@ -137,7 +168,7 @@ TEST(xfrm, sites_across_pages)
 			} else {
 				EXPECT_TRUE(patch(&p, 1));
 				EXPECT_TRUE(!patch(&q, 2));
-				EXPECT_EQ(xfrm_original(p.bytes + 2 * PAGE - first, 15, 0x12000 - first, original, &rest),
+				EXPECT_EQ(xfrm_original(ALL, p.bytes + 2 * PAGE - first, 15, 0x12000 - first, original, &rest),
 					  f->size);
 				EXPECT_TRUE(!rest);
 				EXPECT_MEMEQ(original, f->bytes, f->size);
@@ -198,7 +229,7 @@ static unsigned sites_of(const uint8_t *code, uint64_t size)
 		uint8_t page[PAGE];
 
 		memcpy(page, code + at, end - at);
-		xfrm_patch(code + low, high - low, at - low, end - low, page);
+		xfrm_patch(DRV_CODE_XCR0, code + low, high - low, at - low, end - low, page);
 		for (uint64_t i = at; i < end; i++)
 			n += page[i - at] == 0xcc && code[i] != 0xcc;
 	}
