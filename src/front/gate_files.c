@@ -11,6 +11,7 @@
 #include <linux/openat2.h>
 #include <linux/stat.h>
 
+#include "front/debug.h"
 #include "front/device_path.h"
 #include "front/rt.h"
 #include "sys/mem.h"
@@ -133,8 +134,11 @@ static void gate_open(struct thread *t, struct kucontext *uc, uint32_t nr)
 		m->rax = (uint64_t)-ENOENT;
 	else if (device)
 		m->rax = (uint64_t)open_device(device, directory, flags);
-	else
+	else {
+		if (nr != __NR_creat && nr != __NR_openat2)
+			symbols_opened(dirfd, at ? m->rsi : m->rdi, flags);
 		gate_continue(t, uc);
+	}
 }
 
 /* Which device a call that may name it by path or by descriptor is about. */
@@ -281,6 +285,8 @@ static void gate_ioctl(struct thread *t, struct kucontext *uc, uint32_t nr)
 			interrupted(t, uc, nr);
 		else
 			m->rax = (uint64_t)ret;
+		if (!ret)
+			debug_pass(t, uc);
 		break;
 	case DEVICE_PROVISION:
 		m->rax = (uint64_t)-ENOTTY;	/* A-DEV-4 */

@@ -67,6 +67,7 @@ static long gate_fork(struct thread *t, struct kucontext *uc, uint32_t nr)
 	if (ret == 0) {
 		stats_fork_child();
 		threads_forked(t);
+		symbols_forked();
 		if (nr == __NR_clone && m->rsi)
 			m->rsp = m->rsi;
 	}

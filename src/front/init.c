@@ -3,6 +3,7 @@
 #include "crypto/crypto.h"
 #include "front/auxv.h"
 #include "front/cpuid.h"
+#include "front/debug.h"
 #include "front/launch.h"
 #include "sys/sys.h"
 #include "trap/xfrm.h"
@@ -104,7 +105,14 @@ static bool signal_pending(struct drv *d)
 	return (pending & ~t->blocked & ~signals_discarded()) || (t->pending & ~t->vmask);
 }
 
+static void enclave_initialised(struct drv *d, struct encl *encl)
+{
+	(void)d;
+	debug_initialised(encl_base(encl));
+}
+
 static const struct drv_ops drv_ops = { .invalidate = invalidate, .kick = kick, .signal_pending = signal_pending,
+					.initialised = enclave_initialised,
 					.patch_code = xfrm_patch, .unpatch_code = xfrm_unpatch };
 
 static void rt_init_parts(struct auxv *auxv)
@@ -139,6 +147,7 @@ static void rt_init_parts(struct auxv *auxv)
 	engine_init(&rt.engine, rt.drv, (enum patch_mode)rt.config.patch, RT_VDSO_BASE, vdso->enclu, vdso->eexit_pad,
 		    vdso->exception_pad);
 	rt.engine.delivery.prefix = rt.config.delivery & RT_DELIVERY_PREFIX;
+	debug_init();
 }
 
 /* Code that is there before the program runs; what it maps later comes through the gate. */

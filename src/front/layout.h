@@ -12,6 +12,7 @@
 #define RT_TRAP_DATA		0x5347			/* si_errno of the filter's SIGSYS: tells it from those of the program's filters */
 #define RT_SIZE			0x400000		/* text, data and bss */
 #define RT_VDSO_BASE		0x6f5000800000		/* the vDSO image */
+#define RT_DEBUG_BASE		0x6f5000c00000		/* what debuggers read: front/debug.h */
 #define RT_DRV_STATE		0x6f5001000000		/* struct drv */
 #define RT_STATS_BASE		0x6f5010000000		/* this process's part of the statistics file */
 #define RT_LAUNCH_BASE		0x6f5020000000		/* from here on, briefly: stacks of helpers that inject */

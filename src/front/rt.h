@@ -10,6 +10,7 @@
 #include "drv/drv.h"
 #include "front/config.h"
 #include "front/layout.h"
+#include "front/symbols.h"
 #include "sys/lock.h"
 #include "sys/signal.h"
 #include "trap/engine.h"
@@ -38,12 +39,14 @@ struct rt {
 	struct drv *drv;
 	struct drv_counters counters, *counters_shared;
 	struct engine engine;
-	struct lock lock;		/* protects everything below; taken after no other lock */
+	struct lock lock;		/* protects what is below, down to filters; taken after no other lock */
 	struct ksigaction action[KSIG_MAX + 1]; /* the program's dispositions */
 	uint64_t slots_used[(THREAD_SLOTS_MAX + 63) / 64];
 	uint64_t slots_ready[(THREAD_SLOTS_MAX + 63) / 64]; /* LDT entry and guard exist */
 	struct range_filters filters;
 	uint64_t vdso_restorer;		/* address of __softsgx_sigreturn in the vDSO image */
+	struct symbols symbols;
+	struct debug_table *debug;	/* front/debug.h; NULL if there is no memory for it */
 	bool     cpuid_faulting;	/* CPUID raises #GP; else sites are patched if config says so */
 };
 

@@ -367,6 +367,10 @@ rt_stub_ret:
 	mov	T_STUB_R11(%rcx), %r11
 	mov	T_STUB_RIP(%rcx), %rcx
 	jmp	*%rcx
+	.globl	rt_debug_event
+rt_debug_event:				/* the way back of a call that a debugger wants to see the end of */
+	nop
+	jmp	rt_stub_ret
 rt_stub_end:
 	.size	rt_stub, . - rt_stub
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What debuggers and the search for symbols ask about enclaves. Context: neither drv.lock nor a header's lock held. */
+#ifndef SOFTSGX_DRV_PEEK_H
+#define SOFTSGX_DRV_PEEK_H
+
+#include "drv/drv.h"
+
+struct drv_enclave {
+	uint64_t base, size, attributes, xfrm;
+	uint64_t id;			/* random: another enclave at the same base has another */
+};
+
+/** drv_describe() - the enclave of this process whose ELRANGE begins at @base; false: there is none. */
+bool drv_describe(struct drv *d, uint32_t tid, uint64_t base, struct drv_enclave *info);
+/** drv_peek() - bytes of regular pages as they are; evicted ones are brought back. False if one is not there. */
+bool drv_peek(struct drv *d, uint32_t tid, uint64_t addr, void *dst, uint64_t size);
+/** drv_next_code() - the first resident page at or after @addr in the enclave at @base that the EPCM lets execute, or 0. */
+uint64_t drv_next_code(struct drv *d, uint32_t tid, uint64_t base, uint64_t addr);
+
+#endif
