@@ -93,7 +93,7 @@ play_call:
 	mov	\i+play_stack(%rip), %rax
 	mov	%rax, \i(%rsp)
 	.endr
-	mov	%rsp, .Lstack(%rip)
+	mov	%rsp, play_call_stack(%rip)
 	load_all play_in
 	push	RFLAGS+play_in(%rip)
 	.cfi_adjust_cfa_offset 8
@@ -103,7 +103,7 @@ play_call:
 	.globl	play_return_address
 play_return_address:
 	save_all play_out
-	mov	.Lstack(%rip), %rsp		/* a test may have sent the return through another frame */
+	mov	play_call_stack(%rip), %rsp		/* a test may have sent the return through another frame */
 	pushfq
 	.cfi_adjust_cfa_offset 8
 	pop	%rax
@@ -180,7 +180,8 @@ play_handler:
 .Lhandler_stack:
 .Lfunction:
 	.skip	8
-.Lstack:
+	.globl	play_call_stack
+play_call_stack:
 	.skip	8
 
 	.section .note.GNU-stack, "", @progbits

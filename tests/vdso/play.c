@@ -137,6 +137,16 @@ void play_set_handler(uint64_t handler)
 		play_stack[2] = handler;
 }
 
+void play_set_tcs(uint64_t tcs)
+{
+	if (play_version == VDSO_UPSTREAM)
+		play_run.tcs = tcs;
+	else if (play_version == VDSO_V38)
+		play_run38.tcs = tcs;
+	else
+		play_stack[0] = tcs;
+}
+
 void play_each(enum vdso_version first, void (*body)(void))
 {
 	for (play_version = first; play_version <= VDSO_V38; play_version++)

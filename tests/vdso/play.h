@@ -45,6 +45,7 @@ void play_each(enum vdso_version first, void (*body)(void));
 void play_start(void);
 void play_leaf(uint64_t leaf);			/* in the register in which play_version has it */
 void play_set_handler(uint64_t handler);
+void play_set_tcs(uint64_t tcs);
 /** play() - one call of the function in play_current; result in play_out. */
 void play(void);
 
@@ -62,6 +63,7 @@ extern int play_engine_calls, play_handler_calls;
 void play_engine(void);
 int play_handler(long rdi, long rsi, long rdx, long rsp, long r8, long r9, struct sgx_enclave_run *run);
 extern const uint8_t play_return_address[];	/* where the call in play() returns to */
+extern uint64_t play_call_stack;	/* RSP at that call */
 
 /* Scripts that many tests need: EEXIT to the pad; an AEX for #PF, fixed up (B-31). */
 void play_eexit(struct play_regs *regs);
