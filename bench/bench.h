@@ -66,6 +66,13 @@ int bench_compute(void);
 int bench_loading(void);
 int bench_syscalls_entered(void);
 
+/* delivery.c: the designs, single-stepping, and a thread that gets 1,000 signals a second. */
+int bench_delivery(const char *option);
+void bench_step_floor(void);
+int bench_step_inside(void);
+void bench_ticks_floor(void);
+int bench_ticks_inside(void);
+
 /* floor.S */
 struct floor_state {
 	uint64_t owner, tid, aep, ursp, urbp, host_fs, host_gs, fs, gs, inside, selector, entry;

@@ -27,6 +27,8 @@ int main(int argc, char **argv)
 		bench_floor_signals();
 		bench_floor_loading();
 		bench_syscalls("native");
+		bench_step_floor();
+		bench_ticks_floor();
 		return 0;
 	}
 	if (!strcmp(what, "dispatch")) {
@@ -48,6 +50,13 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(what, "entered"))
 		return bench_syscalls_entered();
-	fprintf(stderr, "softsgx-bench: floors | dispatch | start NAME PROGRAM... | inside | exact | syscalls | entered\n");
+	if (!strcmp(what, "delivery") && argc == 3)
+		return bench_delivery(argv[2]);
+	if (!strcmp(what, "step"))
+		return bench_step_inside();
+	if (!strcmp(what, "ticks"))
+		return bench_ticks_inside();
+	fprintf(stderr, "softsgx-bench: floors | dispatch | start NAME PROGRAM... | inside | exact | syscalls | entered |\n"
+		"\tdelivery DESIGN | step | ticks\n");
 	return 2;
 }
