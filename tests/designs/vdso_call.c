@@ -133,22 +133,34 @@ void dv_expect_eexit(const char *file, int line)
 			  x.error_code, (unsigned long long)x.address, (unsigned long long)play_out.r.rax);
 }
 
-uint64_t dv_call28(void *fn, uint64_t rdi, uint64_t rsi, uint64_t rdx, uint32_t leaf, uint64_t r8, uint64_t r9,
-		   const uint64_t stack[3]);	/* vdso_call28.S */
-
-uint64_t dv_call(uint64_t rdi, uint64_t rsi, uint64_t rdx, uint32_t leaf, uint64_t r8, uint64_t r9)
+struct dv_any dv_any(void)
 {
-	void *fn = (void *)dv_address(dv_info->enter);
+	return (struct dv_any){
+		.fn = dv_address(dv_info->enter), .rdi = play_in.r.rdi, .rsi = play_in.r.rsi, .rdx = play_in.r.rdx,
+		.leaf = EENTER, .r8 = play_in.r.r8, .r9 = play_in.r.r9,
+		.stack = { play_stack[0], play_stack[1], play_stack[2] },
+	};
+}
+
+uint64_t dv_call(const struct dv_any *a)
+{
+	void *fn = (void *)a->fn;
+	int result;
 
 	switch (play_version) {
 	case VDSO_V28:
-		return (uint32_t)dv_call28(fn, rdi, rsi, rdx, leaf, r8, r9, play_stack);
+		return dv_call28(a);
 	case VDSO_V36:
-		return (uint32_t)((vdso_sgx_enter_enclave_v36_t)fn)(rdi, rsi, rdx, leaf, r8, r9, (void *)play_stack[0],
-			(void *)play_stack[1], (sgx_enclave_exit_handler_v36_t)play_stack[2]);
+		result = ((vdso_sgx_enter_enclave_v36_t)fn)(a->rdi, a->rsi, a->rdx, (unsigned)a->leaf, a->r8, a->r9,
+			(void *)a->stack[0], (void *)a->stack[1], (sgx_enclave_exit_handler_v36_t)a->stack[2]);
+		break;
 	case VDSO_V38:
-		return (uint32_t)((vdso_sgx_enter_enclave_v38_t)fn)(rdi, rsi, rdx, leaf, r8, r9, (void *)play_stack[0]);
+		result = ((vdso_sgx_enter_enclave_v38_t)fn)(a->rdi, a->rsi, a->rdx, (unsigned)a->leaf, a->r8, a->r9,
+			(void *)a->stack[0]);
+		break;
 	default:
-		return (uint32_t)((vdso_sgx_enter_enclave_t)fn)(rdi, rsi, rdx, leaf, r8, r9, (void *)play_stack[0]);
+		result = ((vdso_sgx_enter_enclave_t)fn)(a->rdi, a->rsi, a->rdx, (unsigned)a->leaf, a->r8, a->r9,
+			(void *)a->stack[0]);
 	}
+	return (uint32_t)result;
 }

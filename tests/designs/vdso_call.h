@@ -45,7 +45,24 @@ void dv_expect(const char *file, int line, uint32_t leaf, unsigned vector, unsig
 void dv_expect_eexit(const char *file, int line);
 #define EXPECT_EEXIT()	dv_expect_eexit(__FILE__, __LINE__)
 
-/* A call in C: (rdi, rsi, rdx, leaf, r8, r9) and what is in play_stack, in every version; callee-saved registers are C's. */
-uint64_t dv_call(uint64_t rdi, uint64_t rsi, uint64_t rdx, uint32_t leaf, uint64_t r8, uint64_t r9);
+/* A call: the function's register arguments, and the words on the stack as play_stack has them. */
+struct dv_any {
+	uint64_t fn, rdi, rsi, rdx, leaf, r8, r9, stack[3];
+};
+/** dv_any() - an entry as dv_start() prepared it, as a struct. */
+struct dv_any dv_any(void);
+/** dv_call() - the call in C; of v28 by a wrapper (dv_call28). C believes that callee-saved registers survive. */
+uint64_t dv_call(const struct dv_any *a);
+/* vdso_calls.S: */
+uint64_t dv_call28(const struct dv_any *a);	/* what C needs for v28: arguments in place, RBX kept */
+uint64_t dv_saving_call(const struct dv_any *a); /* any version; keeps all that C wants kept, whatever happens (C3-12) */
+/**
+ * dv_escaping_call() - the same with a handler that never returns to the function: it leaves to the caller of this, with
+ * RDI, RSI and RDX in dv_escaped and 1 as the result. Without an exit: what the function returned.
+ */
+uint64_t dv_escaping_call(const struct dv_any *a);
+extern uint64_t dv_escaped[3];
+void dv_escape(void);				/* that handler */
+void play_call(void *function);			/* of tests/vdso/play.S: any function, play_in to play_out */
 
 #endif
