@@ -16,6 +16,9 @@
 #endif
 #define ARCH_GET_CPUID		0x1011
 #define ARCH_SET_CPUID		0x1012
+#ifndef __NR_epoll_pwait2
+#define __NR_epoll_pwait2	441
+#endif
 #define SGX_IOCTL_TYPE		0xa4
 
 #define DATA(field)		((uint32_t)offsetof(struct seccomp_data, field))
@@ -118,15 +121,21 @@ static void finish(struct filter_program *p)
 
 void filter_build_base(struct filter_program *p, bool exec_mappings)
 {
+	/* Calls that may come with a mask to wait with: the argument that points to it. */
+	static const struct { uint16_t nr, argument; } with_mask[] = {
+		{ __NR_ppoll, 3 }, { __NR_pselect6, 5 }, { __NR_epoll_pwait, 4 }, { __NR_epoll_pwait2, 4 },
+		{ __NR_io_pgetevents, 5 },
+	};
 	static const uint16_t always[] = {
 		/* Paths have to be looked at. */
 		__NR_openat, __NR_open, __NR_openat2, __NR_creat, __NR_newfstatat, __NR_stat, __NR_lstat, __NR_statx,
 		__NR_access, __NR_faccessat, __NR_faccessat2,
 		/* Signals and threads are virtual. */
 		__NR_rt_sigaction, __NR_rt_sigprocmask, __NR_sigaltstack, __NR_rt_sigreturn,
-		__NR_rt_sigpending, __NR_rt_sigtimedwait,
+		__NR_rt_sigpending, __NR_rt_sigtimedwait, __NR_rt_sigsuspend,
 		__NR_execve, __NR_execveat, __NR_fork, __NR_exit,
 	};
+	unsigned int i;
 	uint16_t at;
 
 	prologue(p);
@@ -156,10 +165,23 @@ void filter_build_base(struct filter_program *p, bool exec_mappings)
 	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	end_number(p, at);
 
+	for (i = 0; i < sizeof(with_mask) / sizeof(with_mask[0]); i++) {
+		at = begin_number(p, with_mask[i].nr);
+		load(p, ARG_LOW(with_mask[i].argument));
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);
+		load(p, ARG_HIGH(with_mask[i].argument));
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
+		answer(p, SECCOMP_RET_ALLOW);
+		selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
+		end_number(p, at);
+	}
+
 	/* A child that borrows its parent's memory and stack must not see the gate: it would use the parent's frames. */
 	at = begin_number(p, __NR_clone);
 	load(p, ARG_LOW(0));
-	refuse_bits(p, CLONE_VFORK);
+	emit(p, BPF_ALU | BPF_AND | BPF_K, CLONE_VFORK | CLONE_VM, 0, 0);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, CLONE_VFORK | CLONE_VM, 0, 1);
+	answer(p, SECCOMP_RET_ALLOW);
 	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	end_number(p, at);
 

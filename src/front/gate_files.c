@@ -13,6 +13,7 @@
 
 #include "front/debug.h"
 #include "front/device_path.h"
+#include "front/held.h"
 #include "front/rt.h"
 #include "sys/mem.h"
 #include "sys/sys.h"
@@ -243,7 +244,7 @@ static void gate_access(struct thread *t, struct kucontext *uc, uint32_t nr)
 /* Of the signals that are let in when this call ends, the first: does its handler want the call restarted? */
 static bool wants_restart(const struct thread *t, const struct kucontext *uc)
 {
-	uint64_t held = t->pending & ~t->vmask, pending = 0;
+	uint64_t held = held_ready(t, t->vmask), pending = 0;
 	int sig;
 
 	sys_call2(__NR_rt_sigpending, &pending, sizeof(pending));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* clone, fork, execve, exit: every thread gets a slot, every new image gets the runtime. vfork is never trapped. */
-#include "front/rt.h"
+#include "front/held.h"
 #include "sys/sys.h"
 #include "trap/rtcopy.h"
 
@@ -74,18 +74,31 @@ static long gate_fork(struct thread *t, struct kucontext *uc, uint32_t nr)
 	return ret;
 }
 
+/* What the program has pending it has pending still when it is another. */
+static void give_pending(struct thread *t)
+{
+	const uint64_t all = ~UINT64_C(0);
+
+	if (!held_ready(t, 0) || (!t->lent.valid && (uint64_t)sys_call0(__NR_gettid) != t->tid))
+		return;				/* its parent's, if it is a child of vfork */
+	sys_call4(__NR_rt_sigprocmask, KSIG_BLOCK, &all, NULL, 8);
+	t->faults_blocked = true;
+	held_give(t, all);
+}
+
 static long gate_exec(struct thread *t, const struct kucontext *uc, uint32_t nr)
 {
 	const struct kmcontext *m = &uc->mc;
-	uint64_t mask = (uc->sigmask & ~PLATFORM_SIGNALS) | t->vmask;
+	uint64_t mask = (uc->sigmask & ~PLATFORM_SIGNALS) | t->vmask, ignored = signals_ignored(t);
 	long ret;
 
+	give_pending(t);
 	if (nr == __NR_execveat)
 		ret = rt_execve((int)m->rdi, (const char *)m->rsi, (char *const *)m->rdx, (char *const *)m->r10,
-				(int)m->r8, mask, signals_ignored());
+				(int)m->r8, mask, ignored);
 	else
 		ret = rt_execve(AT_FDCWD, (const char *)m->rdi, (char *const *)m->rsi, (char *const *)m->rdx, 0,
-				mask, signals_ignored());
+				mask, ignored);
 	return ret;
 }
 

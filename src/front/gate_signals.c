@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rt_sigaction, rt_sigprocmask, sigaltstack and the like of the program: checks and results as the kernel's. */
-#include "front/rt.h"
+#include "front/held.h"
 #include "sys/sys.h"
 #include "trap/rtcopy.h"
 
@@ -14,12 +14,6 @@
 
 void rt_sigreturn_entry(void);
 
-/* A child of vfork runs on its parent's slot and memory, but the kernel gave it dispositions of its own. */
-static bool in_vfork_child(const struct thread *t)
-{
-	return (uint64_t)sys_call0(__NR_gettid) != t->tid;
-}
-
 static long gate_sigaction(struct thread *t, const struct kmcontext *m)
 {
 	int sig = (int)m->rdi;
@@ -32,14 +26,11 @@ static long gate_sigaction(struct thread *t, const struct kmcontext *m)
 	if (sig < 1 || sig > KSIG_MAX || (m->rsi && (KSIG_BIT(sig) & UNMASKABLE)))
 		return -EINVAL;
 	lock_acquire(&rt.lock, (uint32_t)t->tid);
-	old = rt.action[sig];
+	old = *signals_action(t, sig);
 	if (m->rsi) {
 		act.flags &= KSA_KNOWN;
 		act.mask &= ~UNMASKABLE;
-		if (!in_vfork_child(t))
-			signals_set_action(sig, &act);
-		else if ((act.handler == KSIG_DFL || act.handler == KSIG_IGN) && !(KSIG_BIT(sig) & PLATFORM_SIGNALS))
-			sys_call4(__NR_rt_sigaction, sig, &act, NULL, 8);
+		signals_set_action(t, sig, &act);
 	}
 	lock_release(&rt.lock);
 	if (m->rdx && rt_copy((void *)m->rdx, &old, sizeof(old)))
@@ -71,10 +62,7 @@ static long gate_sigprocmask(struct thread *t, struct kucontext *uc)
 			return -EINVAL;
 		}
 	}
-	if (t->vmask != (new & PLATFORM_SIGNALS)) {
-		signals_lend(t);
-		t->vmask = new & PLATFORM_SIGNALS;
-	}
+	signals_set_vmask(t, new & PLATFORM_SIGNALS);
 	uc->sigmask = new & ~PLATFORM_SIGNALS;
 	if (uc->mc.rdx && rt_copy((void *)uc->mc.rdx, &old, 8))
 		return -EFAULT;
@@ -132,27 +120,8 @@ static long gate_sigpending(const struct thread *t, const struct kmcontext *m)
 	if (ret)
 		return ret;
 	pending &= t->blocked;				/* underneath, all others wait now */
-	pending |= __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE) & t->vmask;
+	pending |= held_ready(t, ~t->vmask);
 	return rt_copy((void *)m->rdi, &pending, m->rsi) ? -EFAULT : 0;
-}
-
-/* A signal that we hold back is taken here; for any other, and to wait, the program makes the call itself. */
-static void gate_sigtimedwait(struct thread *t, struct kucontext *uc)
-{
-	struct kmcontext *m = &uc->mc;
-	struct ksiginfo info;
-	uint64_t set, held;
-	int sig;
-
-	if (m->r10 != 8 || rt_copy(&set, (const void *)m->rdi, 8) ||
-	    !(held = __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE) & t->vmask & set)) {
-		gate_continue(t, uc);
-		return;
-	}
-	sig = __builtin_ctzll(held) + 1;
-	info = t->pending_info[sig - 1];
-	__atomic_fetch_and(&t->pending, ~KSIG_BIT(sig), __ATOMIC_ACQ_REL);
-	m->rax = m->rsi && rt_copy((void *)m->rsi, &info, sizeof(info)) ? (uint64_t)-EFAULT : (uint64_t)sig;
 }
 
 void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr)
@@ -171,9 +140,6 @@ void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr)
 		break;
 	case __NR_rt_sigpending:
 		m->rax = (uint64_t)gate_sigpending(t, m);
-		break;
-	case __NR_rt_sigtimedwait:
-		gate_sigtimedwait(t, uc);
 		break;
 	default:				/* rt_sigreturn through a restorer of the program's own */
 		m->rip = (uintptr_t)rt_sigreturn_entry;

@@ -4,6 +4,7 @@
 #include "front/auxv.h"
 #include "front/cpuid.h"
 #include "front/debug.h"
+#include "front/held.h"
 #include "front/launch.h"
 #include "sys/sys.h"
 #include "trap/xfrm.h"
@@ -102,7 +103,7 @@ static bool signal_pending(struct drv *d)
 
 	(void)d;
 	sys_call2(__NR_rt_sigpending, &pending, 8);
-	return (pending & ~t->blocked & ~signals_discarded()) || (t->pending & ~t->vmask);
+	return (pending & ~t->blocked & ~signals_discarded()) || held_ready(t, t->vmask);
 }
 
 static void enclave_initialised(struct drv *d, struct encl *encl)

@@ -41,6 +41,8 @@ struct rt {
 	struct engine engine;
 	struct lock lock;		/* protects what is below, down to filters; taken after no other lock */
 	struct ksigaction action[KSIG_MAX + 1]; /* the program's dispositions */
+	struct held_signals held;	/* held.c: sent to the process, and blocked in all its threads; no lock */
+	uint64_t pid;
 	uint64_t slots_used[(THREAD_SLOTS_MAX + 63) / 64];
 	uint64_t slots_ready[(THREAD_SLOTS_MAX + 63) / 64]; /* LDT entry and guard exist */
 	struct range_filters filters;
@@ -107,6 +109,8 @@ bool cpuid_is_patched(uint64_t rip);
 void gate_syscall(struct thread *t, struct kucontext *uc, uint32_t nr);
 /* Let the program make the call itself: it continues in a stub inside the runtime that returns behind the original. */
 void gate_continue(struct thread *t, struct kucontext *uc);
+/* Has a system call that was to trap not done so? It is behind SYSCALL with its number in RAX. */
+bool gate_lost(struct thread *t, const struct kucontext *uc);
 bool gate_in_stub(const struct kucontext *uc);
 void gate_stub_fixup(const struct thread *t, struct kucontext *uc); /* RIP in it: rewrite to the program's own instruction */
 void gate_files(struct thread *t, struct kucontext *uc, uint32_t nr);
@@ -114,23 +118,34 @@ void gate_memory(struct thread *t, struct kucontext *uc, uint32_t nr);
 void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr);
 void gate_process(struct thread *t, struct kucontext *uc, uint32_t nr);
 
+/* gate_wait.c: calls that wait with a mask of their own, or for signals */
+void gate_wait(struct thread *t, struct kucontext *uc, uint32_t nr);
+bool gate_in_wait(const struct kucontext *uc);
+void gate_wait_end(struct thread *t, struct kucontext *uc);	/* RIP in the stub: at the program's SYSCALL, or behind it */
+/* @sig has met the thread in the stub; if it has ended the wait, a handler starts with the mask of the wait. */
+void gate_wait_cut(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc);
+void gate_wait_again(struct thread *t, struct kucontext *uc);	/* it was for nothing: the program waits on */
+
 /* gate.c: CPUID at RIP (a patched one: @behind is how far RIP is behind its start). */
 void gate_cpuid(struct kucontext *uc, unsigned behind);
 bool gate_cpuid_faulted(struct kucontext *uc);	/* #GP: was it CPUID? then served */
 
 /* signals.c */
 void signals_init(void);
-void signals_set_action(int sig, const struct ksigaction *act);
-uint64_t signals_ignored(void);
+const struct ksigaction *signals_action(const struct thread *t, int sig);
+void signals_set_action(struct thread *t, int sig, const struct ksigaction *act);
+uint64_t signals_ignored(const struct thread *t);
 uint64_t signals_discarded(void);
 void signals_pending(struct thread *t, struct kucontext *uc);
-bool signals_kick(uint32_t tid);
-/* Deliver @sig to the program as the kernel would: @uc is the interrupted host state and becomes the handler's start. */
-void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc);
+bool signals_kick(const struct thread *t);
 
+/* deliver.c */
+void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc, bool forced);
 bool signals_on_altstack(const struct thread *t, uint64_t sp);
 long signals_altstack_set(struct thread *t, const struct kstack *new, uint64_t sp); /* gate_signals.c */
-void signals_lend(struct thread *t);		/* before vmask or altstack change: a child of vfork must not keep its parent's */
+void signals_lend(struct thread *t);		/* before altstack and the like change: a child of vfork must not keep its parent's */
+void signals_take_back(struct thread *t);
+void signals_set_vmask(struct thread *t, uint64_t mask);
 
 /* threads.c */
 void threads_init(void);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Signals. Every handler that the kernel knows is rt_signal, on the thread's alternate stack with all asynchronous
- * signals blocked. The program's own handlers are called as the kernel would call them: with a frame on the program's
- * stack or alternate stack, seeing host state only; its masks, dispositions and alternate stacks are kept here where
- * they concern the platform's six signals or its stacks, and are the kernel's otherwise.
+ * signals blocked. The program's masks, dispositions and alternate stacks are kept here where they concern the
+ * platform's six signals or its stacks, and are the kernel's otherwise. Its handlers: deliver.c; signals that wait:
+ * held.c; waits: gate_wait.c.
  */
+#include "front/held.h"
 #include "front/launch.h"
 #include "front/rt.h"
 #include "sys/sys.h"
@@ -12,9 +13,7 @@
 #include "trap/rtcopy.h"
 #include "trap/xfrm.h"
 
-enum {
-	NR_RT_SIGACTION = 13, NR_RT_SIGPROCMASK = 14, NR_GETPID = 39, NR_GETTID = 186, NR_RT_TGSIGQUEUEINFO = 297,
-};
+enum { NR_RT_SIGACTION = 13, NR_RT_SIGPROCMASK = 14, NR_GETTID = 186, NR_RT_TGSIGQUEUEINFO = 297 };
 
 /*
  * A signal that only wants the thread to leave its enclave. While a signal is pending the kernel drops the next of that
@@ -22,7 +21,6 @@ enum {
  */
 #define KICK_SIGNAL	KSIG_FPE
 #define KICK_CODE	(-0x5347)	/* its siginfo.code */
-#define RED_ZONE	128
 
 void rt_signal_entry(void);
 void rt_restorer(void);
@@ -67,26 +65,45 @@ void signals_init(void)
 	thread_current()->vmask = rt_start.inherit.sigmask & PLATFORM_SIGNALS;
 }
 
-/** signals_set_action() - the program sets @act for @sig; rt.lock held. */
-void signals_set_action(int sig, const struct ksigaction *act)
+/** signals_action() - the program's disposition of @sig; rt.lock held. A child of vfork has its own. */
+const struct ksigaction *signals_action(const struct thread *t, int sig)
 {
-	rt.action[sig] = *act;
-	if (KSIG_BIT(sig) & PLATFORM_SIGNALS)
-		return;
-	if (act->handler == KSIG_DFL || act->handler == KSIG_IGN)
-		kernel_sigaction(sig, act);
+	return t->lent.acted ? &t->lent.action[sig] : &rt.action[sig];
+}
+
+/** signals_set_action() - the program sets @act for @sig; rt.lock held. */
+void signals_set_action(struct thread *t, int sig, const struct ksigaction *act)
+{
+	const bool handled = act->handler != KSIG_DFL && act->handler != KSIG_IGN;
+
+	signals_lend(t);
+	if (t->lent.valid && !t->lent.acted) {
+		__builtin_memcpy(t->lent.action, rt.action, sizeof(rt.action));
+		t->lent.acted = true;
+	}
+	if (t->lent.acted)
+		t->lent.action[sig] = *act;
 	else
+		rt.action[sig] = *act;
+	if (KSIG_BIT(sig) & PLATFORM_SIGNALS) {
+		if (act->handler == KSIG_IGN && !t->lent.acted)
+			held_discard(sig);
+		install(sig, handled ? act->flags : KSA_RESTART);
+	} else if (handled) {
 		install(sig, act->flags);
+	} else {
+		kernel_sigaction(sig, act);
+	}
 }
 
 /** signals_ignored() - the platform signals that the program ignores: a new image inherits them through the launcher. */
-uint64_t signals_ignored(void)
+uint64_t signals_ignored(const struct thread *t)
 {
 	uint64_t ignored = 0;
 	int sig;
 
 	for (sig = 1; sig <= KSIG_SYS; sig++)
-		if ((KSIG_BIT(sig) & PLATFORM_SIGNALS) && rt.action[sig].handler == KSIG_IGN)
+		if ((KSIG_BIT(sig) & PLATFORM_SIGNALS) && signals_action(t, sig)->handler == KSIG_IGN)
 			ignored |= KSIG_BIT(sig);
 	return ignored;
 }
@@ -105,178 +122,6 @@ uint64_t signals_discarded(void)
 	return discarded;
 }
 
-/* The kernel is to do with @sig what it does by default, once @uc is loaded: its registers are a core file's. */
-static void take_default(int sig, const struct ksiginfo *info)
-{
-	const struct ksigaction dfl = { .handler = KSIG_DFL };
-	const uint64_t mask = KSIG_BIT(sig);
-
-	sys_call4(NR_RT_SIGPROCMASK, KSIG_BLOCK, &mask, NULL, 8);
-	kernel_sigaction(sig, &dfl);
-	if (sys_call4(NR_RT_TGSIGQUEUEINFO, sys_call0(NR_GETPID), sys_call0(NR_GETTID), sig, info))
-		sys_panic("signal %d did not end the process", sig);
-}
-
-static void die(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc)
-{
-	gate_stub_fixup(t, uc);
-	take_default(sig, info);
-	uc->sigmask = ~KSIG_BIT(sig);
-	t->vmask = PLATFORM_SIGNALS;
-}
-
-/** signals_on_altstack() - does the program run on its alternate stack? Never, if that is disarmed by its use. */
-bool signals_on_altstack(const struct thread *t, uint64_t sp)
-{
-	const struct kstack *s = &t->altstack;
-
-	return s->size && !((uint32_t)s->flags & KSS_AUTODISARM) && sp - s->sp - 1 < s->size;
-}
-
-/** signals_lend() - the thread's virtual signal state is going to change: by a child of vfork? */
-void signals_lend(struct thread *t)
-{
-	if (t->lent.valid || (uint64_t)sys_call0(NR_GETTID) == t->tid)
-		return;
-	t->lent.vmask = t->vmask;
-	t->lent.pending = t->pending;
-	t->lent.altstack = t->altstack;
-	t->lent.valid = true;
-}
-
-/* The parent goes on only when its child is gone. */
-static void take_back(struct thread *t)
-{
-	if (!t->lent.valid || (uint64_t)sys_call0(NR_GETTID) != t->tid)
-		return;
-	t->vmask = t->lent.vmask;
-	t->pending = t->lent.pending;
-	t->altstack = t->lent.altstack;
-	t->lent.valid = false;
-}
-
-/* Bytes of the extended state in a signal frame, the trailing magic included. */
-static uint32_t fpstate_size(uint64_t fpstate)
-{
-	const struct kfpx_sw *sw = (const void *)(fpstate + X86_XSAVE_SW_RESERVED);
-
-	return frame_xstate_size(sw);
-}
-
-/* The state in which a handler starts has all extended components in their initial configuration. */
-static void fpstate_reset(uint64_t fpstate)
-{
-	uint8_t *x = (uint8_t *)fpstate;
-	const struct kfpx_sw *sw = (const void *)(x + X86_XSAVE_SW_RESERVED);
-	uint16_t fcw = 0x37f;
-	uint32_t mxcsr = 0x1f80;
-	uint64_t keep;
-
-	__builtin_memcpy(x + X86_XSAVE_FCW, &fcw, sizeof(fcw));
-	__builtin_memcpy(x + X86_XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
-	if (sw->magic1 != KFP_XSTATE_MAGIC1) {
-		__builtin_memset(x + X86_XSAVE_ST0, 0, X86_XSAVE_SW_RESERVED - X86_XSAVE_ST0);
-		return;
-	}
-	__builtin_memcpy(&keep, x + X86_XSAVE_XSTATE_BV, sizeof(keep));
-	keep &= X86_XFEATURE_PKRU;	/* the kernel gives handlers its own PKRU; @uc has it already */
-	__builtin_memcpy(x + X86_XSAVE_XSTATE_BV, &keep, sizeof(keep));
-}
-
-/* Builds the frame; false if the program's stack does not take it. */
-static bool push_frame(struct thread *t, int sig, const struct ksigaction *act, const struct ksiginfo *info,
-		       struct kucontext *uc, uint64_t mask)
-{
-	uint32_t fp_size = uc->mc.fpstate ? fpstate_size(uc->mc.fpstate) : 0;
-	uint64_t sp = uc->mc.rsp - RED_ZONE, fp;
-	bool on = signals_on_altstack(t, sp);
-	struct ksigframe frame;
-
-	if ((act->flags & KSA_ONSTACK) && t->altstack.size && !on) {
-		sp = t->altstack.sp + t->altstack.size;
-		on = true;
-	}
-	fp = (sp - fp_size) & ~UINT64_C(63);
-	sp = ((fp - sizeof(frame)) & ~UINT64_C(15)) - 8;
-	if (on && sp - t->altstack.sp - 1 >= t->altstack.size)
-		return false;			/* it would leave the alternate stack */
-	frame.pretcode = rt.vdso_restorer;
-	frame.uc = *uc;
-	frame.uc.link = 0;
-	frame.uc.stack = t->altstack;
-	frame.uc.mc.fpstate = fp_size ? fp : 0;
-	frame.uc.sigmask = mask;
-	frame.info = *info;
-	if ((fp_size && rt_copy((void *)fp, (const void *)uc->mc.fpstate, fp_size)) ||
-	    rt_copy((void *)sp, &frame, sizeof(frame)))
-		return false;
-	if ((uint32_t)t->altstack.flags & KSS_AUTODISARM) {
-		signals_lend(t);
-		t->altstack = (struct kstack){ .flags = KSS_DISABLE };
-	}
-	uc->mc.rsp = sp;
-	uc->mc.rip = act->handler;
-	uc->mc.rdi = (uint64_t)sig;
-	uc->mc.rsi = sp + offsetof(struct ksigframe, info);
-	uc->mc.rdx = sp + offsetof(struct ksigframe, uc);
-	uc->mc.rax = 0;
-	uc->mc.rflags &= ~(X86_FLAGS_DF | X86_FLAGS_RF | X86_FLAGS_TF);
-	if (fp_size)
-		fpstate_reset(uc->mc.fpstate);
-	return true;
-}
-
-void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc)
-{
-	bool synchronous = info->code > 0 && (KSIG_BIT(sig) & PLATFORM_SIGNALS);
-	uint64_t mask = (uc->sigmask & ~PLATFORM_SIGNALS) | t->vmask;
-	struct ksigaction act, dfl;
-
-	lock_acquire(&rt.lock, (uint32_t)t->tid);
-	act = rt.action[sig];
-	if (act.handler != KSIG_DFL && act.handler != KSIG_IGN && (act.flags & KSA_RESETHAND) &&
-	    !(synchronous && (mask & KSIG_BIT(sig)))) {
-		dfl = act;
-		dfl.handler = KSIG_DFL;
-		signals_set_action(sig, &dfl);
-	}
-	lock_release(&rt.lock);
-
-	if (synchronous && (act.handler == KSIG_IGN || (mask & KSIG_BIT(sig)))) {
-		die(t, sig, info, uc);		/* the kernel does not let a thread ignore its own fault */
-		return;
-	}
-	if (act.handler == KSIG_IGN)
-		return;
-	if (act.handler == KSIG_DFL) {
-		if (KSIG_BIT(sig) & PLATFORM_SIGNALS)
-			die(t, sig, info, uc);
-		else
-			take_default(sig, info);	/* became default while this one was on its way */
-		return;
-	}
-	t->stats->signals++;
-	gate_stub_fixup(t, uc);
-	if (!push_frame(t, sig, &act, info, uc, mask)) {
-		const struct ksiginfo segv = { .signo = KSIG_SEGV, .code = KSI_KERNEL };
-
-		if (sig == KSIG_SEGV)
-			die(t, sig, &segv, uc);
-		else
-			signals_deliver(t, KSIG_SEGV, &segv, uc);
-		return;
-	}
-	mask |= act.mask;
-	if (!(act.flags & KSA_NODEFER))
-		mask |= KSIG_BIT(sig);
-	mask &= ~(KSIG_BIT(KSIG_KILL) | KSIG_BIT(KSIG_STOP));
-	if (t->vmask != (mask & PLATFORM_SIGNALS)) {
-		signals_lend(t);
-		t->vmask = mask & PLATFORM_SIGNALS;
-	}
-	uc->sigmask = mask & ~PLATFORM_SIGNALS;
-}
-
 /* What an interrupt that nobody sees does to a thread inside: out and in again. */
 static void bounce(struct thread *t, struct kucontext *uc)
 {
@@ -286,23 +131,31 @@ static void bounce(struct thread *t, struct kucontext *uc)
 	engine_resume(&rt.engine, t, uc);
 }
 
+/* What keeps a platform signal from the program at this moment. */
+static uint64_t blocked_now(const struct thread *t)
+{
+	return t->wait_cut ? t->wait_mask : t->vmask;
+}
+
 /** signals_pending() - deliver what was held back and may come now; @uc is host or enclave state. */
 void signals_pending(struct thread *t, struct kucontext *uc)
 {
+	struct ksiginfo info;
 	uint64_t ready;
 
 	if (t->kicked) {
 		t->kicked = false;
 		bounce(t, uc);
 	}
-	while ((ready = __atomic_load_n(&t->pending, __ATOMIC_RELAXED) & ~t->vmask)) {
+	held_share(t);
+	while ((ready = held_ready(t, blocked_now(t)))) {
 		int sig = __builtin_ctzll(ready) + 1;
-		const struct ksiginfo info = t->pending_info[sig - 1];
 
-		__atomic_fetch_and(&t->pending, ~KSIG_BIT(sig), __ATOMIC_ACQ_REL); /* until here it is not overwritten */
+		if (!held_take(t, sig, &info))
+			continue;
 		if (t->in_enclave)
 			engine_async(&rt.engine, t, uc);
-		signals_deliver(t, sig, &info, uc);
+		signals_deliver(t, sig, &info, uc, false);
 	}
 }
 
@@ -336,22 +189,16 @@ struct kucontext *rt_pending(struct thread *t, struct kucontext *uc)
 	struct kucontext *copy = uc;
 
 	__atomic_store_n(&t->again, 0, __ATOMIC_SEQ_CST);
-	if (!t->kicked && !(__atomic_load_n(&t->pending, __ATOMIC_RELAXED) & ~t->vmask))
+	if (!t->kicked && !t->stray && !held_ready(t, blocked_now(t) & ~t->wait_open))
 		return uc;
 	if (thread_of_stack(uc) != t)
 		copy = into_slot(t, uc);
 	if (!copy)
 		return uc;
+	if (gate_in_wait(copy))			/* it has not begun: the program makes it anew, with what has come */
+		gate_wait_end(t, copy);
 	signals_pending(t, copy);
 	return copy;
-}
-
-static void hold(struct thread *t, int sig, const struct ksiginfo *info)
-{
-	if (__atomic_load_n(&t->pending, __ATOMIC_RELAXED) & KSIG_BIT(sig))
-		return;				/* standard signals do not queue */
-	t->pending_info[sig - 1] = *info;
-	__atomic_fetch_or(&t->pending, KSIG_BIT(sig), __ATOMIC_ACQ_REL);
 }
 
 /* From here on a copy may fault, also in the handler of a fault. */
@@ -387,7 +234,7 @@ static bool in_runtime(const struct kucontext *uc)
 	const uint64_t rip = uc->mc.rip;
 
 	return rip - (uintptr_t)rt_image_start < (uintptr_t)(rt_text_end - rt_image_start) && !engine_in_window(uc) &&
-	       !gate_in_stub(uc) && rip != (uintptr_t)rt_finish_end && rip - (uintptr_t)rt_sigreturn_entry >=
+	       !gate_in_stub(uc) && !gate_in_wait(uc) && rip != (uintptr_t)rt_finish_end && rip - (uintptr_t)rt_sigreturn_entry >=
 	       (uintptr_t)(rt_sigreturn_masked - rt_sigreturn_entry);
 }
 
@@ -405,7 +252,7 @@ static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kuco
 		t->kicked = true;
 		look_again(t, uc);
 	} else if (info->code <= 0) {
-		hold(t, sig, info);
+		held_add(t, sig, info);
 		look_again(t, uc);
 	} else if (uc->mc.rip == (uintptr_t)rt_copy_insn && (sig == KSIG_SEGV || sig == KSIG_BUS)) {
 		uc->mc.rip = (uintptr_t)rt_copy_done;
@@ -417,9 +264,21 @@ static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kuco
 		uc->mc.rip = (uintptr_t)rt_probe_faulted;
 		t->copy_fault = (struct copy_fault){ (uint32_t)uc->mc.trapno, (uint32_t)uc->mc.err, *info };
 	} else {
-		sys_panic("signal %d, code %d, address %lx at %lx in the runtime", sig, info->code,
+		sys_panic("signal %d, code %d, address %lx, at %lx in its own code", sig, info->code,
 			  info->fault.addr, uc->mc.rip);
 	}
+}
+
+/*
+ * While a signal that was sent is pending the kernel drops what it would force on the thread. A fault happens again; an
+ * INT3 and a system call that were to trap are behind already. Then they are still to come: the signal was before them.
+ */
+static void trap_lost(struct thread *t, int sig, struct kucontext *uc)
+{
+	if (sig == KSIG_TRAP && !engine_trap_lost(&rt.engine, t, uc) && !t->in_enclave && cpuid_is_patched(uc->mc.rip - 1))
+		uc->mc.rip--;
+	if (sig == KSIG_SYS && gate_lost(t, uc))
+		uc->mc.rip -= 2;
 }
 
 static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct kucontext *uc)
@@ -427,6 +286,8 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 	bool platform = KSIG_BIT(sig) & PLATFORM_SIGNALS;
 	bool leaving = t->in_enclave && engine_in_window(uc);
 
+	if (info->code <= 0 && (KSIG_BIT(sig) & (KSIG_BIT(KSIG_TRAP) | KSIG_BIT(KSIG_SYS))))
+		trap_lost(t, sig, uc);
 	engine_window(&rt.engine, t, uc);
 	if (leaving && sig == KSIG_SEGV && info->code > 0)
 		return;				/* the fast exit did not find its thread: the enclave has loaded DS */
@@ -438,7 +299,7 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 			if (info->errno_ != RT_TRAP_DATA) {	/* a filter of the program's own */
 				gate_stub_fixup(t, uc);
 				seen.sys.call_addr = uc->mc.rip;
-				signals_deliver(t, sig, &seen, uc);
+				signals_deliver(t, sig, &seen, uc, true);
 				return;
 			}
 			t->stats->gate++;
@@ -458,21 +319,21 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 		    gate_cpuid_faulted(uc))
 			return;
 		if (result != ENGINE_RETURN)
-			signals_deliver(t, sig, &seen, uc);
+			signals_deliver(t, sig, &seen, uc, true);
 		return;
 	}
 	if (sig == KICK_SIGNAL && info->code == KICK_CODE) {
 		bounce(t, uc);
 		return;
 	}
-	if (platform && (t->vmask & KSIG_BIT(sig))) {
-		hold(t, sig, info);
+	if (platform && (blocked_now(t) & KSIG_BIT(sig))) {
+		held_add(t, sig, info);
 		bounce(t, uc);			/* it may have swallowed a kick, which does not queue */
 		return;
 	}
 	if (t->in_enclave)
 		engine_async(&rt.engine, t, uc);
-	signals_deliver(t, sig, info, uc);
+	signals_deliver(t, sig, info, uc, false);
 }
 
 /**
@@ -489,11 +350,15 @@ bool rt_signal(int sig, struct ksiginfo *info, struct kucontext *uc)
 		return true;
 	}
 	t->faults_blocked = KSIG_BIT(sig) & FAULT_SIGNALS;
-	take_back(t);
+	signals_take_back(t);
+	if (gate_in_wait(uc))
+		gate_wait_cut(t, sig, info, uc);
 	if (uc->mc.rip - (uintptr_t)rt_sigreturn_entry < (uintptr_t)(rt_sigreturn_masked - rt_sigreturn_entry))
 		uc->mc.rip = rt.vdso_restorer;
 	dispatch(t, sig, info, uc);
 	rt_pending(t, uc);			/* @uc is in the slot and stays where it is */
+	if (t->wait_cut)
+		gate_wait_again(t, uc);		/* nothing has come of it for the program */
 	return false;
 }
 
@@ -503,10 +368,10 @@ void rt_call(struct thread *t, struct ksigframe *frame)
 	int sig = 0;
 
 	t->faults_blocked = false;
-	take_back(t);
+	signals_take_back(t);
 	frame->info = (struct ksiginfo){ 0 };
 	if (engine_call(&rt.engine, t, &sig, &frame->info, &frame->uc) == ENGINE_DELIVER)
-		signals_deliver(t, sig, &frame->info, &frame->uc);
+		signals_deliver(t, sig, &frame->info, &frame->uc, true);
 	rt_pending(t, &frame->uc);
 }
 
@@ -520,13 +385,10 @@ struct kucontext *rt_sigreturn(struct thread *t, struct kucontext *uc)
 	struct kucontext readable;
 
 	t->faults_blocked = false;
-	take_back(t);
+	signals_take_back(t);
 	if (rt_copy(&readable, uc, sizeof(readable)))
 		return uc;			/* the kernel finds the frame as bad as this */
-	if (t->vmask != (uc->sigmask & PLATFORM_SIGNALS)) {
-		signals_lend(t);
-		t->vmask = uc->sigmask & PLATFORM_SIGNALS;
-	}
+	signals_set_vmask(t, uc->sigmask & PLATFORM_SIGNALS);
 	uc->sigmask &= ~PLATFORM_SIGNALS;
 	signals_altstack_set(t, &uc->stack, uc->mc.rsp);	/* as in the kernel, a bad one changes nothing */
 	uc->stack = (struct kstack){ .sp = (uintptr_t)t + THREAD_STACK_OFFSET,
@@ -535,10 +397,10 @@ struct kucontext *rt_sigreturn(struct thread *t, struct kucontext *uc)
 	return rt_pending(t, uc);
 }
 
-/** signals_kick() - make thread @tid of this process leave its enclave for an instant; false if it does not live. */
-bool signals_kick(uint32_t tid)
+/** signals_kick() - make @t leave its enclave for an instant; false if it does not live. */
+bool signals_kick(const struct thread *t)
 {
 	struct ksiginfo info = { .signo = KICK_SIGNAL, .code = KICK_CODE };
 
-	return !sys_call4(297 /* rt_tgsigqueueinfo */, sys_call0(NR_GETPID), tid, KICK_SIGNAL, &info);
+	return !sys_call4(NR_RT_TGSIGQUEUEINFO, t->pid, t->tid, KICK_SIGNAL, &info);
 }

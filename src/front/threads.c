@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Thread slots: see trap/thread.h. */
-#include "front/rt.h"
+#include "front/held.h"
 #include "sys/sys.h"
 
 #include <asm/ldt.h>
 #include <linux/errno.h>
 #include <linux/mman.h>
 
-enum { NR_MMAP = 9, NR_MPROTECT = 10, NR_SIGALTSTACK = 131, NR_SCHED_YIELD = 24, NR_MODIFY_LDT = 154, NR_GETTID = 186 };
+enum { NR_MMAP = 9, NR_MPROTECT = 10, NR_SIGALTSTACK = 131, NR_SCHED_YIELD = 24, NR_MODIFY_LDT = 154,
+       NR_GETPID = 39, NR_GETTID = 186 };
 
 extern struct thread *thread_table[];		/* entry.S: by selector - 7 */
 
@@ -124,6 +125,7 @@ void thread_free(struct thread *t)
 void thread_adopt(struct thread *t)
 {
 	t->tid = (uint64_t)sys_call0(NR_GETTID);
+	t->pid = (uint64_t)sys_call0(NR_GETPID);
 	write_ds(t);
 }
 
@@ -140,8 +142,9 @@ void threads_forked(struct thread *t)
 	rt.slots_used[t->index / 64] = UINT64_C(1) << (t->index % 64);
 	t->tid = (uint64_t)sys_call0(NR_GETTID);
 	t->sud_on = false;			/* the kernel turns user dispatch off in a child */
-	t->pending = 0;
-	t->lent.valid = false;
+	t->pid = rt.pid = (uint64_t)sys_call0(NR_GETPID);
+	t->lent.valid = t->lent.acted = false;
+	held_forked(t);
 	t->delivery.pairs = t->delivery.entries = 0;	/* C5-6 */
 	t->stats = stats_claim_thread();
 	if (!t->stats)
@@ -161,7 +164,8 @@ void threads_kick(const struct encl *encl, const struct thread *self)
 
 		for (; used; used &= used - 1) {
 			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
-			volatile struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
+			struct thread *slot = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
+			volatile struct thread *t = slot;
 			_Atomic uint64_t *owner = t->tcs_word;
 			uint64_t before;
 
@@ -170,7 +174,7 @@ void threads_kick(const struct encl *encl, const struct thread *self)
 			before = atomic_load(owner);
 			if ((uint32_t)before != t->tid)
 				continue;
-			if (!signals_kick((uint32_t)t->tid))
+			if (!signals_kick(slot))
 				continue;
 			while (t->in_enclave && atomic_load(owner) == before)
 				sys_call0(NR_SCHED_YIELD);
@@ -213,6 +217,7 @@ void threads_init(void)
 	if (!t)
 		rt_fail("no slot for the first thread", "is memory limited (ulimit -v)?", -ENOMEM);
 	thread_adopt(t);
+	rt.pid = t->pid;
 	stack.sp = (uintptr_t)t + THREAD_STACK_OFFSET;
 	ret = sys_call2(NR_SIGALTSTACK, &stack, NULL);
 	if (ret)

@@ -25,7 +25,10 @@ CHECK(call_rax, T_CALL_RAX);		CHECK(call_rdx, T_CALL_RDX);		CHECK(call_rsi, T_CA
 CHECK(call_rdi, T_CALL_RDI);		CHECK(call_r8, T_CALL_R8);		CHECK(call_r10, T_CALL_R10);
 CHECK(call_r11, T_CALL_R11);		CHECK(call_rsp, T_CALL_RSP);		CHECK(call_rflags, T_CALL_RFLAGS);
 CHECK(call_mask, T_CALL_MASK);		CHECK(again, T_AGAIN);			CHECK(fp_sw, T_FP_SW);
-CHECK(stub_rip, T_STUB_RIP);		CHECK(stub_r11, T_STUB_R11);
+CHECK(stub_rip, T_STUB_RIP);		CHECK(stub_r11, T_STUB_R11);		CHECK(wait_rdi, T_WAIT_RDI);
+CHECK(wait_rsi, T_WAIT_RSI);		CHECK(wait_rdx, T_WAIT_RDX);		CHECK(wait_r10, T_WAIT_R10);
+CHECK(wait_r8, T_WAIT_R8);		CHECK(wait_r9, T_WAIT_R9);		CHECK(wait_rax, T_WAIT_RAX);
+CHECK(wait_restore, T_WAIT_RESTORE);	CHECK(wait_outer, T_WAIT_OUTER);	CHECK(wait_open, T_WAIT_OPEN);
 #define FRAME(field, off) static_assert(offsetof(struct ksigframe, field) == (off), "entry_offsets.h: " #off)
 FRAME(uc.flags, UC_FLAGS);		FRAME(uc.link, UC_LINK);		FRAME(uc.stack, UC_STACK);
 FRAME(uc.mc, UC_MC);			FRAME(uc.sigmask, UC_SIGMASK);
@@ -656,14 +659,23 @@ static void window_call(struct engine *e, struct thread *t, struct kucontext *uc
 	m->rcx = m->rip = e->vdso_enclu;
 }
 
-void engine_int3_again(struct engine *e, struct kucontext *uc)
+bool engine_trap_lost(struct engine *e, struct thread *t, struct kucontext *uc)
 {
 	const uint64_t at = uc->mc.rip - 1;
+	const struct encl *encl = t->in_enclave ? t->encl : NULL;
+	uint8_t byte;
 
-	/* Nothing else can have RIP there: it is in the middle of what the INT3 replaced, or of nothing. */
-	if (at == (uintptr_t)enter_trap || at == (uintptr_t)enter_raw_trap || at == (uintptr_t)exit_trap ||
-	    patch_find(e, at))
-		uc->mc.rip = at;
+	if (at == (uintptr_t)enter_trap || at == (uintptr_t)enter_raw_trap || at == (uintptr_t)exit_trap)
+		goto lost;
+	if (rt_copy(&byte, (const void *)at, 1) || byte != 0xcc)
+		return false;
+	/* Nothing else can have RIP there: it is in the middle of what the INT3 replaced. */
+	if (patch_find(e, at) || (encl && (encl_patched(encl, at) || xfrm_is_site(e, at))))
+		goto lost;
+	return false;
+lost:
+	uc->mc.rip = at;
+	return true;
 }
 
 bool engine_in_window(const struct kucontext *uc)

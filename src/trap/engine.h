@@ -60,8 +60,8 @@ enum engine_result {
 
 /** engine_window() - complete an entry or exit that the signal interrupted half-way; afterwards RIP is host or enclave. */
 void engine_window(struct engine *e, struct thread *t, struct kucontext *uc);
-/** engine_int3_again() - a SIGTRAP that was sent may have displaced that of an INT3 of ours: it is executed again. */
-void engine_int3_again(struct engine *e, struct kucontext *uc);
+/** engine_trap_lost() - has a SIGTRAP that was sent displaced that of an INT3 of ours? Then it is to be executed again. */
+bool engine_trap_lost(struct engine *e, struct thread *t, struct kucontext *uc);
 /** engine_in_window() - is RIP where engine_window() understands the thread to be the program's still? */
 bool engine_in_window(const struct kucontext *uc);
 /** engine_signal() - a synchronous signal: ENCLU, exception inside, page fault on enclave memory. */

@@ -375,6 +375,51 @@ rt_stub_end:
 	.size	rt_stub, . - rt_stub
 
 /*
+ * rt_wait_stub: as rt_stub, for a call that waits with a signal mask of its own, or for signals. Underneath some of its
+ * arguments are others, and the mask may have to be changed behind it: the program's registers are in the TCB. While the
+ * kernel waits, its mask is the program's to the letter, the platform's signals included. Flags stay as they are.
+ */
+	.globl	rt_wait_stub, rt_wait_ret, rt_wait_saved, rt_wait_loaded, rt_wait_end
+	.type	rt_wait_stub, @function
+rt_wait_stub:
+	syscall
+rt_wait_ret:
+	mov	%ds, %ecx
+	lea	thread_table(%rip), %r11
+	mov	-7(%r11,%rcx), %rcx
+	movq	$0, T_WAIT_OPEN(%rcx)
+	mov	T_WAIT_RESTORE(%rcx), %rcx
+	jrcxz	rt_wait_loaded
+	mov	%ds, %ecx
+	mov	-7(%r11,%rcx), %rcx
+	mov	%rax, T_WAIT_RAX(%rcx)
+rt_wait_saved:
+	mov	$14, %eax			/* rt_sigprocmask(SIG_SETMASK, wait_outer, NULL, 8) */
+	mov	$2, %edi
+	lea	T_WAIT_OUTER(%rcx), %rsi
+	mov	$0, %edx
+	mov	$8, %r10d
+	syscall
+	mov	%ds, %ecx
+	lea	thread_table(%rip), %r11
+	mov	-7(%r11,%rcx), %rcx
+	mov	T_WAIT_RAX(%rcx), %rax
+rt_wait_loaded:
+	mov	%ds, %ecx
+	mov	-7(%r11,%rcx), %rcx
+	mov	T_WAIT_RDI(%rcx), %rdi
+	mov	T_WAIT_RSI(%rcx), %rsi
+	mov	T_WAIT_RDX(%rcx), %rdx
+	mov	T_WAIT_R10(%rcx), %r10
+	mov	T_WAIT_R8(%rcx), %r8
+	mov	T_WAIT_R9(%rcx), %r9
+	mov	T_STUB_R11(%rcx), %r11
+	mov	T_STUB_RIP(%rcx), %rcx
+	jmp	*%rcx
+rt_wait_end:
+	.size	rt_wait_stub, . - rt_wait_stub
+
+/*
  * rt_clone_thread(flags, frame, ptid, ctid, tls, thread): clone a thread whose stack is its own slot; the child finishes
  * in rt_thread_start(thread), then loads @frame (a struct ksigframe in the slot).
  */

@@ -44,6 +44,16 @@
 
 #define T_STUB_RIP		296
 #define T_STUB_R11		304
+#define T_WAIT_RDI		312
+#define T_WAIT_RSI		320
+#define T_WAIT_RDX		328
+#define T_WAIT_R10		336
+#define T_WAIT_R8		344
+#define T_WAIT_R9		352
+#define T_WAIT_RAX		360
+#define T_WAIT_RESTORE		368
+#define T_WAIT_OUTER		376
+#define T_WAIT_OPEN		384
 
 #define CALL_FRAME		(0x20000 - 0x4000)	/* offset in the slot of the frame that enter_call builds */
 #define CALL_FPSTATE		(CALL_FRAME + 512)
@@ -62,6 +72,6 @@
 #define GPR_URBP		152
 
 #define SLOT_SHIFT		17
-#define SLOT_STACK_OFFSET	0x3000
+#define SLOT_STACK_OFFSET	0x4000
 
 #endif

@@ -19,7 +19,7 @@
 #include "trap/delivery.h"
 
 #define THREAD_SLOT_SIZE	0x20000		/* 128 KiB: TCB, guard page, alternate stack */
-#define THREAD_STACK_OFFSET	0x3000		/* the stack's low end; the page below it is the guard */
+#define THREAD_STACK_OFFSET	0x4000		/* the stack's low end; the page below it is the guard */
 #define THREAD_SLOTS_MAX	8191		/* as many as the LDT has entries */
 #define THREAD_SELECTOR(i)	((uint16_t)((((i) + 1) << 3) | 7))
 
@@ -35,6 +35,12 @@ struct entry_cache {
 
 struct thread_stats {
 	uint64_t eenter, eresume, eexit, aex_sync, aex_async, enclu_trapped, gate, signals;
+};
+
+/* Platform signals that wait. Anybody may add one: a number is claimed until the one that waited has been taken. */
+struct held_signals {
+	uint64_t claimed, pending;	/* KSIG_BIT()s */
+	struct ksiginfo info[KSIG_SYS];	/* by number - 1 */
 };
 
 /* Why rt_copy() stopped. */
@@ -61,7 +67,12 @@ struct thread {
 	uint64_t call_mask;
 	uint32_t again;			/* a signal interrupted the runtime: look at pending and kicked before leaving */
 	struct kfpx_sw fp_sw;		/* of a signal frame of this thread: what the kernel wants to see in one */
-	uint64_t stub_rip, stub_r11;	/* RCX (= RIP) and R11 behind the system call that rt_stub makes */
+	uint64_t stub_rip, stub_r11;	/* RCX (= RIP) and R11 behind the system call that a stub makes */
+	/* rt_wait_stub: the program's registers, and what the call underneath gets in their place (gate_wait.c). */
+	uint64_t wait_rdi, wait_rsi, wait_rdx, wait_r10, wait_r8, wait_r9, wait_rax;
+	uint64_t wait_restore;		/* not 0: the mask underneath is to become wait_outer again behind the wait */
+	uint64_t wait_outer;		/* the mask underneath, outside the wait */
+	uint64_t wait_open;		/* platform signals that can end the wait that is made; 0: none is */
 
 	/* Part 2 -- C only. */
 	struct cpu cpu;			/* CREGs of the entry in force; the fast path repeats them unchanged */
@@ -72,15 +83,21 @@ struct thread {
 	bool     faults_blocked;	/* in a handler of SEGV or BUS: both are blocked, rt_copy() has to open them */
 	uint64_t vmask;			/* virtual mask: platform signals that the program has blocked */
 	uint64_t blocked;		/* the mask underneath, while a system call of the program is answered */
-	uint64_t pending;		/* platform signals that arrived while blocked, or interrupted the runtime */
-	struct ksiginfo pending_info[32]; /* by signal number - 1 */
+	struct held_signals held;	/* that arrived while blocked, or interrupted the runtime */
+	uint64_t stray;			/* of these, sent to the process: another thread may take them */
+	uint32_t wait_nr;
+	bool     wait_cut;		/* a handler is to start with the mask of a wait: wait_mask */
+	uint64_t wait_mask;
+	uint64_t wait_argument[3];	/* what the call underneath reads: mask; its address and size */
+	uint64_t pid;			/* not every task that shares this memory is of one process */
 	struct copy_fault copy_fault;
 	struct kstack altstack;		/* the program's own; flags as it gave them */
 	struct thread_delivery delivery;
 	struct {			/* what a child of vfork has changed here: its parent's, to be put back */
-		bool     valid;
+		bool     valid, acted;	/* acted: the child has dispositions of its own */
 		uint64_t vmask, pending;
 		struct kstack altstack;
+		struct ksigaction action[KSIG_MAX + 1];
 	} lent;
 	struct thread_stats own_stats;	/* used when there is no statistics file */
 };

@@ -251,6 +251,21 @@ static void execute(struct engine *e, struct thread *t, const struct site *s, ui
 			     XFRM_XSAVEOPT) + wide, mask & xfrm, uc);
 }
 
+bool xfrm_is_site(struct engine *e, uint64_t addr)
+{
+	struct encl *encl = drv_encl_at(e->drv, addr);
+	uint8_t patched[INSN_LENGTH_MAX], original[INSN_LENGTH_MAX + 2];
+	unsigned int available, what = DRV_CODE_CPUID;
+	bool rest;
+
+	if (!encl || !encl_page_patched(encl, addr))
+		return false;
+	if (encl_xfrm(encl) != e->xcr0)
+		what |= DRV_CODE_XCR0;
+	available = INSN_LENGTH_MAX - (unsigned int)rt_copy(patched, (const void *)addr, INSN_LENGTH_MAX);
+	return xfrm_original(what, patched, available, addr, original, &rest);
+}
+
 enum xfrm_result xfrm_trap(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info, struct kucontext *uc,
 			   struct exception *exc)
 {

@@ -58,6 +58,8 @@ enum xfrm_result {
 	XFRM_EXCEPTION,		/* *exc; @uc is where that leaves it; *sig and *info are what a fault in place had brought */
 };
 
+/** xfrm_is_site() - is the INT3 at @addr, in an enclave, one of xfrm_patch()? */
+bool xfrm_is_site(struct engine *e, uint64_t addr);
 /** xfrm_trap() - the thread is inside and has met an INT3; @uc is behind that. */
 enum xfrm_result xfrm_trap(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info, struct kucontext *uc,
 			   struct exception *exc);

@@ -46,7 +46,7 @@ TEST(filter, base_traps_exactly_the_listed_calls)
 	static const uint16_t trapped[] = {
 		SYS_openat, SYS_open, SYS_openat2, SYS_creat, SYS_newfstatat, SYS_stat, SYS_lstat, SYS_statx, SYS_access,
 		SYS_faccessat, SYS_faccessat2, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_sigaltstack, SYS_rt_sigreturn,
-		SYS_rt_sigpending, SYS_rt_sigtimedwait,
+		SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_rt_sigsuspend,
 		SYS_execve, SYS_execveat, SYS_fork, SYS_exit, SYS_clone,
 	};
 	uint32_t nr, i;
@@ -75,7 +75,13 @@ TEST(filter, base_looks_at_arguments)
 	EXPECT_EQ(call(SYS_ioctl, 3, TCGETS, 0, 0, 0), ALLOW);
 	EXPECT_EQ(call(SYS_clone, CLONE_VM | CLONE_THREAD, 0, 0, 0, 0), TRAP);
 	EXPECT_EQ(call(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0), ALLOW);
+	EXPECT_EQ(call(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0), TRAP);
 	EXPECT_EQ(call(SYS_vfork, 0, 0, 0, 0, 0), ALLOW);
+	EXPECT_EQ(call(SYS_ppoll, 1, 2, 3, 0, 8), ALLOW);
+	EXPECT_EQ(call(SYS_ppoll, 1, 2, 3, 4, 8), TRAP);
+	EXPECT_EQ(call(SYS_ppoll, 1, 2, 3, UINT64_C(1) << 32, 8), TRAP);
+	EXPECT_EQ(call(SYS_epoll_pwait, 1, 2, 3, 4, 0), ALLOW);
+	EXPECT_EQ(call(SYS_epoll_pwait, 1, 2, 3, 4, 5), TRAP);
 	EXPECT_EQ(call(SYS_arch_prctl, 0x1011, 0, 0, 0, 0), TRAP);
 	EXPECT_EQ(call(SYS_arch_prctl, 0x1012, 0, 0, 0, 0), TRAP);
 	EXPECT_EQ(call(SYS_arch_prctl, 0x1002, 0, 0, 0, 0), ALLOW);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "front/held.h"
+
+#include "sys/sys.h"
+
+#include <asm/unistd.h>
+
+static bool put(struct held_signals *h, int sig, const struct ksiginfo *info)
+{
+	if (__atomic_fetch_or(&h->claimed, KSIG_BIT(sig), __ATOMIC_SEQ_CST) & KSIG_BIT(sig))
+		return false;
+	h->info[sig - 1] = *info;
+	__atomic_fetch_or(&h->pending, KSIG_BIT(sig), __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static bool take(struct held_signals *h, int sig, struct ksiginfo *info)
+{
+	if (!(__atomic_fetch_and(&h->pending, ~KSIG_BIT(sig), __ATOMIC_SEQ_CST) & KSIG_BIT(sig)))
+		return false;
+	*info = h->info[sig - 1];
+	__atomic_fetch_and(&h->claimed, ~KSIG_BIT(sig), __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static uint64_t pending(const struct held_signals *h)
+{
+	return __atomic_load_n(&h->pending, __ATOMIC_SEQ_CST);
+}
+
+/* Does @t share the process's signals? Not a child of vfork, nor a process that only shares the memory. */
+static bool of_process(const struct thread *t)
+{
+	return t->pid == rt.pid && (uint64_t)sys_call0(__NR_gettid) == t->tid;
+}
+
+/* A signal sent by sigqueue() or pthread_sigqueue() looks the same: the kernel gives the first kind to the first thread. */
+static bool sent_to_process(const struct thread *t, const struct ksiginfo *info)
+{
+	return info->code != KSI_TKILL && (info->code != KSI_QUEUE || t->tid == t->pid);
+}
+
+void held_add(struct thread *t, int sig, const struct ksiginfo *info)
+{
+	signals_lend(t);
+	if (put(&t->held, sig, info) && sent_to_process(t, info))
+		__atomic_fetch_or(&t->stray, KSIG_BIT(sig), __ATOMIC_SEQ_CST);
+}
+
+uint64_t held_ready(const struct thread *t, uint64_t mask)
+{
+	uint64_t ready = pending(&t->held) & ~mask, shared = pending(&rt.held) & ~mask;
+
+	return shared && of_process(t) ? ready | shared : ready;
+}
+
+bool held_take(struct thread *t, int sig, struct ksiginfo *info)
+{
+	__atomic_fetch_and(&t->stray, ~KSIG_BIT(sig), __ATOMIC_SEQ_CST);
+	return take(&t->held, sig, info) || take(&rt.held, sig, info);
+}
+
+static long queue(const struct thread *t, int sig, const struct ksiginfo *info)
+{
+	return sys_call4(__NR_rt_tgsigqueueinfo, t->pid, t->tid, sig, info);
+}
+
+/* To a thread that does not block it, or waits for it. */
+static void offer(const struct thread *self, int sig)
+{
+	struct ksiginfo info;
+	uint32_t word;
+
+	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
+		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
+
+		for (; used; used &= used - 1) {
+			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
+			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
+			uint64_t open = ~__atomic_load_n(&t->vmask, __ATOMIC_SEQ_CST) |
+					__atomic_load_n(&t->wait_open, __ATOMIC_SEQ_CST);
+
+			if (t == self || t->pid != rt.pid || !t->tid || !(open & KSIG_BIT(sig)))
+				continue;
+			if (!take(&rt.held, sig, &info) || !queue(t, sig, &info))
+				return;
+			put(&rt.held, sig, &info);	/* that one has just ended */
+		}
+	}
+}
+
+void held_share(struct thread *t)
+{
+	uint64_t set = __atomic_load_n(&t->stray, __ATOMIC_SEQ_CST) & t->vmask;
+	struct ksiginfo info;
+
+	if (!set || !of_process(t))
+		return;
+	for (; set; set &= set - 1) {
+		int sig = __builtin_ctzll(set) + 1;
+
+		__atomic_fetch_and(&t->stray, ~KSIG_BIT(sig), __ATOMIC_SEQ_CST);
+		if (take(&t->held, sig, &info) && put(&rt.held, sig, &info))
+			offer(t, sig);
+	}
+}
+
+bool held_give(struct thread *t, uint64_t set)
+{
+	uint64_t ready = held_ready(t, ~set);
+	struct ksiginfo info;
+	bool given = false;
+
+	for (; ready; ready &= ready - 1) {
+		int sig = __builtin_ctzll(ready) + 1;
+
+		if (held_take(t, sig, &info))
+			given |= !sys_call4(__NR_rt_tgsigqueueinfo, sys_call0(__NR_getpid), sys_call0(__NR_gettid), sig,
+					    &info);
+	}
+	return given;
+}
+
+void held_discard(int sig)
+{
+	struct ksiginfo info;
+	uint32_t word;
+
+	take(&rt.held, sig, &info);
+	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
+		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
+
+		for (; used; used &= used - 1) {
+			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
+			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
+
+			if (t->pid == rt.pid)
+				take(&t->held, sig, &info);
+		}
+	}
+}
+
+void held_forked(struct thread *t)
+{
+	rt.held.claimed = rt.held.pending = 0;
+	t->held.claimed = t->held.pending = t->stray = 0;
+	t->wait_open = 0;
+	t->wait_cut = false;
+}
