@@ -81,12 +81,13 @@ void drv_fork_done(struct drv *d, bool child)
 	d->pid = (uint32_t)sys_call0(__NR_getpid);
 	atomic_store(&d->lock.waiters, 0);
 	atomic_store(&d->lock.owner, d->tid);
+	d->worker.pid = 0;		/* the parent's */
 	seed_counters(d);
 	for (struct vma *v = vma_from(d, 0); v;) {
 		const uint64_t end = v->end;
 
 		if (v->flags & VMA_DONTFORK)
-			vma_remove(d, v->start, end);
+			vma_cut(d, v->start, end);
 		v = vma_from(d, end);
 	}
 	for (uint32_t i = 0; i < d->encl_count; i++) {

@@ -24,6 +24,8 @@ struct drv_config {
 	uint64_t epc_pages;		/* size of the EPC, pages */
 	uint64_t arena_base, arena_size; /* address space for aliases and tables: the driver maps nowhere else */
 	bool     aexnotify;		/* ATTRIBUTES bit 10 allowed, as from Linux 6.2 on (A-CRE 10, A-INI-4) */
+	bool     rfc_2018;		/* the ABI of 2018 has the numbers of RFC v3 (C.1) */
+	bool     full_2018;		/* and its REMOVE_PAGES and MODIFY_PAGES do something (C0-7) */
 	bool     patch_cpuid;		/* CPUID inside is to be #UD (INS-01), and the machine can't make it fault */
 };
 
@@ -41,6 +43,8 @@ struct drv_ops {
 	bool (*signal_pending)(struct drv *d);
 	/* Rights went away, or the bytes of an executable page of @encl changed: forget caches and patches of [start, end). */
 	void (*invalidate)(struct drv *d, struct encl *encl, uint64_t start, uint64_t end);
+	/* C1-3: may CREATE of the ABI of 2018 make enclaves? NULL: it may. */
+	bool (*registered)(struct drv *d);
 	/* EINIT of @encl succeeded. */
 	void (*initialised)(struct drv *d, struct encl *encl);
 	/*
@@ -74,18 +78,24 @@ long drv_init(struct drv *d, const struct drv_config *config, const struct drv_o
 	      const struct isa_profile *profile, const struct platform_keys *keys, struct drv_counters *counters);
 void drv_fork_prepare(struct drv *d, uint32_t tid);
 void drv_fork_done(struct drv *d, bool child);
+/** drv_exec_prepare() - no helper of the driver's is at work from here on; until drv_exec_failed(), none begins. */
+void drv_exec_prepare(struct drv *d, uint32_t tid);
+void drv_exec_failed(struct drv *d, uint32_t tid);
+/** drv_power_lost() - C0-9: the machine has slept. Enclaves of the ABI of 2018 are lost, and their ioctls say so. */
+void drv_power_lost(struct drv *d, uint32_t tid);
 
 /** drv_open() - open /dev/sgx_enclave (or sgx_provision): a new descriptor, or -errno. @flags as for open(2). */
 long drv_open(struct drv *d, int flags);
 long drv_open_provision(struct drv *d, int flags);
-/** drv_fd_kind() - 0 not ours, 1 enclave, 2 provision. Asks the kernel: any process's descriptor of ours counts. */
+long drv_open_2018(struct drv *d, int flags);	/* /dev/sgx */
+/** drv_fd_kind() - 0 not ours, 1 enclave, 2 provision, 3 /dev/sgx. Asks the kernel: any process's descriptor of ours counts. */
 int drv_fd_kind(struct drv *d, int fd);
 /** drv_closed() - @fd was ours and has been closed: detach enclaves that nothing here refers to any more. */
 void drv_closed(struct drv *d, int fd);
 /** drv_stat() - make a struct stat of a memfd of ours look like the device's (character device, 10:minor, mode). */
 void drv_stat_fixup(struct drv *d, int kind, void *kernel_stat);
 
-/** drv_ioctl() - A.4 to A.7, A.11. @tid is the caller's. Returns what ioctl(2) does; -ERESTARTSYS as -512. */
+/** drv_ioctl() - A.4 to A.7, A.11, C.0. @tid is the caller's. Returns what ioctl(2) does; -ERESTARTSYS as -512. */
 long drv_ioctl(struct drv *d, uint32_t tid, int fd, uint32_t cmd, uint64_t arg);
 
 /*

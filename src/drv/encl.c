@@ -124,11 +124,13 @@ static long map_header(struct drv *d, struct encl *e, int fd)
 	const uint64_t at = arena_take(d, DRV_PAGE);
 	long ret = -ENOMEM;
 	struct stat st;
+	int kind;
 
 	if (!at)
 		goto close;
 	ret = -EBADF;
-	if (drv_fd_kind(d, file) != KIND_ENCLAVE || sys_call2(__NR_fstat, file, &st))
+	kind = drv_fd_kind(d, file);
+	if ((kind != KIND_ENCLAVE && kind != KIND_2018) || sys_call2(__NR_fstat, file, &st))
 		goto give;
 	ret = sys_call6(__NR_mmap, (long)at, (long)DRV_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
 			file, 0);
@@ -143,6 +145,7 @@ static long map_header(struct drv *d, struct encl *e, int fd)
 	e->dev = st.st_dev;
 	e->ino = st.st_ino;
 	e->file_size = (uint64_t)st.st_size;
+	e->abi.device = kind == KIND_2018;
 	ret = 0;
 	goto close;
 give:
@@ -179,6 +182,7 @@ struct encl *encl_attach(struct drv *d, int fd, long *error)
 		return NULL;
 	e = &d->encls[i];
 	memset(e, 0, sizeof(*e));
+	e->abi.head = e->abi.tail = e->abi.working = ENCL_NO_PAGE;
 	*error = map_header(d, e, fd);
 	if (*error)
 		return NULL;
@@ -319,9 +323,9 @@ static void heal(struct encl *e)
 		uint32_t exclusive = EPCM_EXCLUSIVE;
 
 		pages++;
-		if (page_state(e, i) != PAGE_RESIDENT)
+		if (page_state(e, i) != PAGE_RESIDENT && page_state(e, i) != PAGE_QUEUED)
 			continue;
-		h->children++;
+		h->children += page_state(e, i) == PAGE_RESIDENT;
 		atomic_compare_exchange_strong(&e->section.epcm[i].lock, &exclusive, 0);
 	}
 	for (uint64_t i = e->npages; i < e->npages + 1 + h->va_count; i++) {
@@ -384,6 +388,18 @@ void encl_rec_add(struct encl *e, uint64_t i, enum sgx_pt type, uint8_t max_prot
 	e->header->page_cnt++;
 	e->header->children++;
 	atomic_store_explicit(&r->state, PAGE_RESIDENT, memory_order_release);
+}
+
+void encl_rec_queue(struct encl *e, uint64_t i, enum sgx_pt type)
+{
+	struct page_rec *r = &e->recs[i];
+
+	r->type = (uint8_t)type;
+	r->max_prot = PROT_READ | PROT_WRITE | PROT_EXEC;	/* 2018: the EPCM alone says no */
+	r->code = 0;
+	e->chunks[i / ENCL_CHUNK]++;
+	e->header->page_cnt++;
+	atomic_store_explicit(&r->state, PAGE_QUEUED, memory_order_release);
 }
 
 void encl_rec_remove(struct encl *e, uint64_t i)

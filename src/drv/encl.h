@@ -33,8 +33,10 @@ enum encl_state { ENCL_NEW, ENCL_CREATED, ENCL_INITIALISED };
  * enum page_state - of a page of ELRANGE.
  *   ABSENT -> RESIDENT: ADD_PAGES, EAUG.   RESIDENT -> SWAPPED: EWB.   SWAPPED -> RESIDENT: ELDU.
  *   SWAPPED -> LOST: ELDU failed (A-EPC-11).   RESIDENT -> ABSENT: REMOVE_PAGES, failed EEXTEND.
+ *   ABSENT -> QUEUED -> RESIDENT: ADD_PAGE of 2018 and its worker (C0-5); meanwhile the backing area has the contents, and
+ *   in place of the PCMD there is a struct build_request.
  */
-enum page_state { PAGE_ABSENT, PAGE_RESIDENT, PAGE_SWAPPED, PAGE_LOST };
+enum page_state { PAGE_ABSENT, PAGE_RESIDENT, PAGE_SWAPPED, PAGE_LOST, PAGE_QUEUED };
 
 #define CODE_SEEN	1u
 #define CODE_PATCHED	2u
@@ -47,6 +49,23 @@ struct page_rec {
 	uint32_t va_slot;		/* while SWAPPED: VA page * 512 + slot */
 };
 static_assert(sizeof(struct page_rec) <= 16, "n of them, up to 2^28");
+
+struct build_request {
+	uint64_t next;			/* page number, or ENCL_NO_PAGE */
+	uint64_t secinfo;		/* SECINFO.FLAGS */
+	uint16_t mrmask;
+};
+
+/* Of an enclave of the ABI of 2018. It belongs to one process, so this is not in its file. Protected by drv.lock. */
+struct abi_2018 {
+	bool     device;		/* no enclave, but /dev/sgx itself: what is mapped and not created yet */
+	bool     enclave;
+	bool     doomed;		/* a mapping is just going (C0-8) */
+	_Atomic bool dead;		/* C0-4: DEAD; may be read without a lock */
+	bool     suspended;		/* C0-9 */
+	uint64_t head, tail;		/* of the queue of the worker: page numbers */
+	uint64_t working;		/* the page that is being added; else ENCL_NO_PAGE */
+};
 
 /* A process that is attached: @header is the address of its mapping of the header, to see whether it still is. */
 struct encl_user {
@@ -108,6 +127,7 @@ struct encl {
 	uint64_t counted;		/* our share of drv.epc_used */
 	uint32_t vmas;			/* records in the table of mappings */
 	uint32_t pins;			/* ioctls in progress */
+	struct abi_2018 abi;
 	int      fds[ENCL_FDS_MAX];	/* descriptors that we have seen; -1: none */
 	bool     fds_overflow;
 	bool     used;
@@ -141,6 +161,8 @@ uint64_t encl_next_page(const struct encl *e, uint64_t i, uint64_t end);
 /** encl_rec_add()/_remove() - page @i begins or ceases to exist. */
 void encl_rec_add(struct encl *e, uint64_t i, enum sgx_pt type, uint8_t max_prot);
 void encl_rec_remove(struct encl *e, uint64_t i);
+/** encl_rec_queue() - page @i begins to exist, and is not in the EPC yet: QUEUED. */
+void encl_rec_queue(struct encl *e, uint64_t i, enum sgx_pt type);
 
 static inline enum encl_state encl_state(const struct encl *e)
 {

@@ -36,6 +36,8 @@ static bool make_present(struct drv *d, struct encl *e, uint64_t addr, uint32_t 
 
 	if (!encl_covers(e, addr))
 		return false;						/* A-FLT-7, 8, 10 */
+	if (e->abi.enclave && (e->abi.dead || encl_state(e) != ENCL_INITIALISED || page_state(e, i) == PAGE_ABSENT))
+		return false;						/* C0-10: and no EAUG yet */
 	if (page_state(e, i) == PAGE_ABSENT) {
 		if (!d->machine.profile->sgx2)
 			return false;					/* A-FLT-7 */
@@ -79,6 +81,10 @@ static enum drv_fault_result fault_in_mapping(struct drv *d, struct encl *e, uin
 	}
 	if (pte_native(e, i, prot | PROT_READ) & need)	/* rights grew, or somebody else was quicker */
 		return pte_install(d, e, i) ? DRV_FAULT_RETRY : DRV_FAULT_BUS;
+	if (e->abi.enclave && !d->machine.profile->sgx2) {		/* C0-10 */
+		*exc = (struct exception){ X86_GP, 0, 0 };
+		return DRV_FAULT_SEGV;
+	}
 	/* A-FLT-3; of a host access, the abort page */
 	return segv(exc, addr, access | X86_PFEC_P | X86_PFEC_SGX);
 }

@@ -44,7 +44,7 @@ static void undo(struct drv *d, struct encl *e)
 	h->size = h->base = 0;
 }
 
-static long create(struct drv *d, struct encl *e)
+long encl_create(struct drv *d, struct encl *e)
 {
 	const struct sgx_secs *secs = (const struct sgx_secs *)d->scratch->page;
 	const uint64_t size = secs->size;
@@ -76,8 +76,6 @@ static long create(struct drv *d, struct encl *e)
 	h->allowed = UNPRIVILEGED | (d->config.aexnotify ? SGX_ATTR_AEXNOTIFY : 0);	/* A-CRE 10 */
 	atomic_store(&h->generation, h->id);	/* random: what an engine remembers of a former enclave here is stale */
 	atomic_store_explicit(&h->state, ENCL_CREATED, memory_order_release);
-	if (d->counters)
-		d->counters->enclaves_created++;
 	return 0;
 }
 
@@ -94,7 +92,9 @@ long ioc_create(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
 	encl_lock(d, e);
 	ret = sys_copy_from_user(d->scratch->page, p.src, DRV_PAGE);	/* A-CRE-4 */
 	if (!ret)
-		ret = create(d, e);
+		ret = encl_create(d, e);
+	if (!ret && d->counters)
+		d->counters->enclaves_created++;
 	encl_unlock(d, e);
 	drv_unlock(d);
 	return ret;

@@ -36,8 +36,9 @@ static long check(const struct drv *d, const struct encl *e, const struct sgx_si
 }
 
 /* Up to 20 EINITs in a row (A-INI-7). */
-static long einit(struct drv *d, struct encl *e, const struct sgx_sigstruct *s)
+long encl_einit(struct drv *d, struct encl *e)
 {
+	const struct sgx_sigstruct *s = (const struct sgx_sigstruct *)d->scratch->page;
 	long ret = 0;
 
 	sha256(d->machine.sglepubkeyhash, s->modulus, sizeof(s->modulus));	/* A-INI-6 */
@@ -46,6 +47,11 @@ static long einit(struct drv *d, struct encl *e, const struct sgx_sigstruct *s)
 		ret = encls(d, e, EINIT, (uint64_t)s, epc_addr(e, e->npages), (uint64_t)&d->scratch->token);
 		if (ret != SGX_UNMASKED_EVENT)
 			break;
+	}
+	if (!ret) {
+		atomic_store_explicit(&e->header->state, ENCL_INITIALISED, memory_order_release);
+		if (d->counters)
+			d->counters->enclaves_initialised++;
 	}
 	return ret;
 }
@@ -60,14 +66,11 @@ static long attempt(struct drv *d, struct encl *e, uint64_t user)
 	ret = check(d, e, s);
 	if (ret)
 		return ret;
-	ret = einit(d, e, s);
+	ret = encl_einit(d, e);
 	if (ret == ENCLS_FAULT)
 		return -EIO;						/* A-INI-8 */
 	if (ret)
 		return ret == SGX_UNMASKED_EVENT ? -EAGAIN : -EPERM;	/* A-INI-8 */
-	atomic_store_explicit(&e->header->state, ENCL_INITIALISED, memory_order_release);
-	if (d->counters)
-		d->counters->enclaves_initialised++;
 	return 0;
 }
 

@@ -16,7 +16,7 @@ struct request {
 
 typedef long (*page_operation)(struct drv *d, struct encl *e, uint64_t i, struct request *r);
 
-static long ready(const struct drv *d, const struct encl *e)
+long sgx2_ready(const struct drv *d, const struct encl *e)
 {
 	if (!d->machine.profile->sgx2)
 		return -ENODEV;
@@ -91,7 +91,7 @@ long ioc_restrict_permissions(struct drv *d, uint32_t tid, struct encl *e, uint6
 {
 	struct sgx_enclave_restrict_permissions p;
 	struct request r = { 0 };
-	long ret = ready(d, e);
+	long ret = sgx2_ready(d, e);
 
 	if (ret)
 		return ret;
@@ -123,7 +123,8 @@ static long modify_page(struct drv *d, struct encl *e, uint64_t i, struct reques
 	if (type == SGX_PT_TCS) {
 		if (~max_prot & (PROT_READ | PROT_WRITE))
 			return -EPERM;					/* A-MOD-3 */
-		rec->max_prot = PROT_READ | PROT_WRITE;
+		if (!e->abi.enclave)	/* whose mapping is one for all pages, and was never measured by them */
+			rec->max_prot = PROT_READ | PROT_WRITE;
 		pte_zap(d, e, i, 1);
 	}
 	ret = leaf_on_page(d, e, EMODT, i, r->secinfo);
@@ -144,7 +145,7 @@ long ioc_modify_types(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
 {
 	struct sgx_enclave_modify_types p;
 	struct request r = { 0 };
-	long ret = ready(d, e);
+	long ret = sgx2_ready(d, e);
 
 	if (ret)
 		return ret;
@@ -189,7 +190,7 @@ long ioc_remove_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
 {
 	struct sgx_enclave_remove_pages p;
 	struct request r = { 0 };
-	long ret = ready(d, e);
+	long ret = sgx2_ready(d, e);
 
 	if (ret)
 		return ret;
@@ -201,4 +202,28 @@ long ioc_remove_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
 		return -EINVAL;
 	ret = for_pages(d, tid, e, p.offset, p.length, remove_page, &r, &p.count);
 	return sys_copy_to_user(arg, &p, sizeof(p)) ? -EFAULT : ret;
+}
+
+long sgx2_restrict(struct drv *d, uint32_t tid, struct encl *e, uint64_t offset, uint64_t length, uint64_t rights)
+{
+	struct request r = { .secinfo = rights };
+	uint64_t count;
+
+	return for_pages(d, tid, e, offset, length, restrict_page, &r, &count);
+}
+
+long sgx2_modify(struct drv *d, uint32_t tid, struct encl *e, uint64_t offset, uint64_t length, uint64_t type)
+{
+	struct request r = { .secinfo = SGX_SECINFO_OF_PT(type) };
+	uint64_t count;
+
+	return for_pages(d, tid, e, offset, length, modify_page, &r, &count);
+}
+
+long sgx2_remove(struct drv *d, uint32_t tid, struct encl *e, uint64_t offset, uint64_t length)
+{
+	struct request r = { 0 };
+	uint64_t count;
+
+	return for_pages(d, tid, e, offset, length, remove_page, &r, &count);
 }

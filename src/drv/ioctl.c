@@ -58,6 +58,8 @@ long drv_ioctl(struct drv *d, uint32_t tid, int fd, uint32_t cmd, uint64_t arg)
 		return -EBADF;
 	if (kind == KIND_PROVISION)
 		return -ENOTTY;						/* A-DEV-4 */
+	if (kind == KIND_2018)
+		return abi2018_ioctl(d, tid, cmd, arg);
 	drv_lock(d, tid);
 	e = encl_attach(d, fd, &ret);
 	if (e)

@@ -71,7 +71,7 @@ static enum translation translate(struct machine *m, uint64_t addr, uint32_t pfe
 		return sys_copy_from_user(&probe, addr, 1) ? fault(exc, addr, pfec) : TRANSLATION_HOST;
 	e = v.encl;
 	i = (addr - e->base) / DRV_PAGE;
-	if (!encl_covers(e, addr))
+	if (!encl_covers(e, addr) || e->abi.dead)
 		return fault(exc, addr, pfec);
 	p = v.prot && (e->pte[i] & PTE_PRESENT) ? X86_PFEC_P : 0;
 	if (!v.prot || ((pfec & X86_PFEC_W) && !(v.prot & PROT_WRITE)))

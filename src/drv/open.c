@@ -19,14 +19,16 @@
 #define MISC_MAJOR	10
 #define MINOR_ENCLAVE	125	/* dynamic minors of misc devices go down from 127 or so */
 #define MINOR_PROVISION	126
+#define MINOR_2018	124
 #define DEVTMPFS_DEV	5
 #define TYPE_MASK	0170000	/* <linux/stat.h> has these only where no libc is */
 #define TYPE_REGULAR	0100000
 #define TYPE_CHARACTER	0020000
 
-static const uint8_t magic[3][32] = {
+static const uint8_t magic[4][32] = {
 	[KIND_ENCLAVE]   = "softsgx enclave \x9d\x1f\xc4\x07\x5a\xe6\x33\xb8 v1",
 	[KIND_PROVISION] = "softsgx provision \xd3\x62\x0b\xf5\x8e\x21\x7c v1",
+	[KIND_2018]      = "softsgx sgx 2018 \x8b\x74\xe9\x15\xa2\x3d\xc6\x50 v1",
 };
 
 long drv_reopen(int fd, int flags)
@@ -47,7 +49,7 @@ static long set_up_file(int fd, int kind, uint64_t size)
 	if (sys_call4(__NR_pwrite64, fd, magic[kind], sizeof(magic[kind]), 0) != sizeof(magic[kind]))
 		return -ENOMEM;
 	sys_call3(__NR_getrandom, &id, sizeof(id), 0);
-	if (kind == KIND_ENCLAVE &&
+	if (kind != KIND_PROVISION &&
 	    sys_call4(__NR_pwrite64, fd, &id, sizeof(id), offsetof(struct encl_header, id)) != sizeof(id))
 		return -ENOMEM;
 	return sys_call3(__NR_fcntl, fd, F_ADD_SEALS, SEALS);
@@ -103,6 +105,13 @@ long drv_open(struct drv *d, int flags)
 	return open_kind(KIND_ENCLAVE, "sgx_enclave", flags, l.total);
 }
 
+/* Enclaves have files of their own, made by CREATE. This one is what is mapped until then. */
+long drv_open_2018(struct drv *d, int flags)
+{
+	(void)d;
+	return open_kind(KIND_2018, "sgx", flags, DRV_PAGE);
+}
+
 long drv_open_provision(struct drv *d, int flags)
 {
 	(void)d;
@@ -132,7 +141,7 @@ int drv_fd_kind(struct drv *d, int fd)
 	}
 	if (got != sizeof(bytes))
 		return 0;
-	for (int kind = KIND_ENCLAVE; kind <= KIND_PROVISION; kind++)
+	for (int kind = KIND_ENCLAVE; kind <= KIND_2018; kind++)
 		if (!memcmp(bytes, magic[kind], sizeof(bytes)))
 			return kind;
 	return 0;
@@ -152,14 +161,17 @@ void drv_closed(struct drv *d, int fd)
 
 void drv_stat_fixup(struct drv *d, int kind, void *kernel_stat)
 {
+	static const uint8_t minors[] = {
+		[KIND_ENCLAVE] = MINOR_ENCLAVE, [KIND_PROVISION] = MINOR_PROVISION, [KIND_2018] = MINOR_2018,
+	};
 	struct stat *st = kernel_stat;
 
 	(void)d;
 	memset(st, 0, sizeof(*st));
 	st->st_dev = DEVTMPFS_DEV;
-	st->st_ino = (unsigned long)(kind == KIND_ENCLAVE ? MINOR_ENCLAVE : MINOR_PROVISION);
+	st->st_ino = minors[kind];
 	st->st_nlink = 1;
 	st->st_mode = TYPE_CHARACTER | 0666;
-	st->st_rdev = MISC_MAJOR << 8 | (unsigned long)(kind == KIND_ENCLAVE ? MINOR_ENCLAVE : MINOR_PROVISION);
+	st->st_rdev = MISC_MAJOR << 8 | minors[kind];
 	st->st_blksize = 4096;
 }

@@ -17,6 +17,7 @@
 
 #define KIND_ENCLAVE	1
 #define KIND_PROVISION	2
+#define KIND_2018	3
 
 /* Operands of leaves and buffers, in the arena because a handler's stack is small. */
 struct scratch {
@@ -29,6 +30,14 @@ struct scratch {
 
 struct region {
 	uint64_t start, size;
+};
+
+/* C0-5: the helper that adds pages; one for all enclaves of the process, as there was one work queue. */
+struct build_worker {
+	long     pid;			/* not reaped yet; 0: none */
+	uint64_t stack;			/* in the arena; 0: none yet */
+	bool     done;			/* it is about to end and looks at no queue any more */
+	bool     forbidden;		/* an execve is on the way */
 };
 
 struct drv {
@@ -44,6 +53,7 @@ struct drv {
 	struct encl *leaf_encl;		/* whose EPC the leaf in progress works on */
 	uint64_t epc_used;
 	uint64_t fork_until;		/* what the last fork of this process wrote into headers */
+	struct build_worker worker;	/* of the ABI of 2018 */
 	/* In the arena: */
 	struct scratch *scratch;
 	struct encl *encls;		/* [encl_count] slots, used or not */
@@ -133,12 +143,46 @@ void map_drop_lost(struct drv *d, uint64_t start, uint64_t end);	/* after a call
 
 /* ioctl.c and ioc_*.c. Context: drv.lock not held; @e pinned and its busy flag ours. */
 long ioc_create(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long encl_create(struct drv *d, struct encl *e);	/* of the SECS in scratch.page; locks held. As A-CRE-5 to A-CRE-9 */
 long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t arg);
 long ioc_init(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
+long encl_einit(struct drv *d, struct encl *e);	/* of the SIGSTRUCT in scratch.page; locks held: as encls() */
 long ioc_provision(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
 long ioc_restrict_permissions(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
 long ioc_modify_types(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
 long ioc_remove_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
 bool ioc_range_valid(const struct encl *e, uint64_t offset, uint64_t length);	/* A-ADD-4 */
+/** sgx2_restrict(), _modify(), _remove() - of valid pages: what the ioctls do to each (A-RST, A-MOD, A-REM). */
+long sgx2_ready(const struct drv *d, const struct encl *e);	/* -ENODEV, -EINVAL */
+long sgx2_restrict(struct drv *d, uint32_t tid, struct encl *e, uint64_t offset, uint64_t length, uint64_t rights);
+long sgx2_modify(struct drv *d, uint32_t tid, struct encl *e, uint64_t offset, uint64_t length, uint64_t type);
+long sgx2_remove(struct drv *d, uint32_t tid, struct encl *e, uint64_t offset, uint64_t length);
+
+/* abi2018*.c: the ABI of late 2018 (C.0). Context: drv.lock not held, unless told. */
+long abi2018_ioctl(struct drv *d, uint32_t tid, uint32_t cmd, uint64_t arg);
+long abi2018_create(struct drv *d, uint32_t tid, uint64_t arg);
+long abi2018_add_page(struct drv *d, uint32_t tid, uint64_t arg);
+long abi2018_mmap(struct drv *d, uint32_t tid, uint64_t addr, uint64_t length, uint64_t prot, uint64_t flags, int fd,
+		  uint64_t offset);
+static inline bool bytes_zero(const void *bytes, size_t size)
+{
+	const uint8_t *p = bytes;
+
+	while (size && !*p)
+		p++, size--;
+	return !size;
+}
+/** abi2018_find() - the enclave at @addr, or NULL and -EINVAL, -ENOENT, POWER_LOST in *error. Context: drv.lock held. */
+struct encl *abi2018_find(struct drv *d, uint64_t addr, long *error);
+/** abi2018_kill() - C0-8: @e is dead, its threads are out, its EPC free. Context: drv.lock held, header lock not. */
+void abi2018_kill(struct drv *d, struct encl *e);
+void abi2018_kill_locked(struct drv *d, struct encl *e);	/* header lock held */
+/** build_next() - add the first queued page of @e; false: the queue is empty. Context: drv.lock, header lock held. */
+bool build_next(struct drv *d, struct encl *e);
+void build_drain(struct drv *d, uint32_t tid, struct encl *e);	/* @e is pinned */
+/** worker_start() - see to it that a worker looks at the queues. False: nobody will. Context: drv.lock held. */
+bool worker_start(struct drv *d);
+/** worker_reap() - a worker that is done leaves no trace. Context: drv.lock held. */
+void worker_reap(struct drv *d);
 
 #endif

@@ -84,6 +84,8 @@ static void split(struct drv *d, uint64_t addr)
 		return;
 	open_gap(d, i);
 	d->vmas[i].end = d->vmas[i + 1].start = addr;
+	if (d->vmas[i].flags & VMA_UNBOUND)
+		d->vmas[i + 1].flags |= VMA_OFFSET;
 	d->vmas[i].encl->vmas++;
 }
 
@@ -97,6 +99,8 @@ static void join(struct drv *d, uint32_t i)
 	a = &d->vmas[i - 1];
 	b = &d->vmas[i];
 	if (a->end != b->start || a->encl != b->encl || a->prot != b->prot || a->flags != b->flags)
+		return;
+	if (a->flags & VMA_UNBOUND)	/* Linux never joins such mappings, and CREATE looks at their ends (C0-3) */
 		return;
 	a->end = b->end;
 	a->encl->vmas--;
@@ -116,7 +120,7 @@ void vma_insert(struct drv *d, const struct vma *v)
 	write_end(d);
 }
 
-void vma_remove(struct drv *d, uint64_t start, uint64_t end)
+void vma_cut(struct drv *d, uint64_t start, uint64_t end)
 {
 	struct vma *v;
 	uint32_t i;
@@ -134,6 +138,29 @@ void vma_remove(struct drv *d, uint64_t start, uint64_t end)
 		d->vmas[i].encl->vmas--;
 		close_gap(d, i);
 	}
+	write_end(d);
+}
+
+void vma_remove(struct drv *d, uint64_t start, uint64_t end)
+{
+	bool kill = false;
+
+	for (struct vma *v = vma_from(d, start); v && v->start < end; v = vma_next(d, v))
+		if (v->encl->abi.enclave)
+			kill = v->encl->abi.doomed = true;
+	vma_cut(d, start, end);
+	for (uint32_t i = 0; kill && i < d->encl_count; i++)
+		if (d->encls[i].used && d->encls[i].abi.doomed)
+			abi2018_kill(d, &d->encls[i]);			/* C0-8 */
+}
+
+void vma_bind(struct drv *d, struct vma *v, struct encl *encl)
+{
+	write_begin(d);
+	v->encl->vmas--;
+	v->encl = encl;
+	v->flags = (v->flags & ~(VMA_UNBOUND | VMA_OFFSET)) | VMA_PLACEHOLDER;
+	encl->vmas++;
 	write_end(d);
 }
 

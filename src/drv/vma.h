@@ -13,6 +13,8 @@
 #define VMA_MAYWRITE	1u	/* the descriptor was open for writing */
 #define VMA_PLACEHOLDER	2u	/* the kernel's mapping is not yet of the right pages of the file */
 #define VMA_DONTFORK	4u
+#define VMA_UNBOUND	8u	/* of /dev/sgx, and no enclave created there yet (C0-1) */
+#define VMA_OFFSET	16u	/* unbound, and not at the beginning of the file */
 
 struct vma {
 	uint64_t start, end;
@@ -31,8 +33,12 @@ struct vma *vma_next(struct drv *d, struct vma *v);
 bool vma_room(struct drv *d);
 /** vma_insert() - into a hole. */
 void vma_insert(struct drv *d, const struct vma *v);
-/** vma_remove() - cut [start, end) out of the table; PTEs of the range are forgotten. */
+/** vma_remove() - cut [start, end) out of the table; PTEs of the range are forgotten. Kills enclaves of 2018 (C0-8). */
 void vma_remove(struct drv *d, uint64_t start, uint64_t end);
+/** vma_cut() - the same, and nothing is killed: the mappings are those of the parent. */
+void vma_cut(struct drv *d, uint64_t start, uint64_t end);
+/** vma_bind() - unbound mapping @v is one of @encl from now on. */
+void vma_bind(struct drv *d, struct vma *v, struct encl *encl);
 /** vma_update() - set @prot and @flags on [start, end), which lies inside one mapping. */
 void vma_update(struct drv *d, uint64_t start, uint64_t end, uint32_t prot, uint32_t flags);
 

@@ -14,6 +14,7 @@ static const struct {
 	{ "/dev/sgx/enclave", 9, DEVICE_ENCLAVE },
 	{ "/dev/sgx_provision", 5, DEVICE_PROVISION },
 	{ "/dev/sgx/provision", 9, DEVICE_PROVISION },
+	{ "/dev/sgx", 5, DEVICE_2018 },
 };
 #define DEVICES (sizeof(devices) / sizeof(devices[0]))
 

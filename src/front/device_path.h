@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum device { DEVICE_NONE, DEVICE_ENCLAVE, DEVICE_PROVISION };	/* as drv_fd_kind() counts */
+/* As drv_fd_kind() counts. Whether DEVICE_2018 exists, --abi-2018 says. */
+enum device { DEVICE_NONE, DEVICE_ENCLAVE, DEVICE_PROVISION, DEVICE_2018 };
 
 /** device_name_plausible() - could @path, of @length bytes, be a device's? Looks at the last component: cheap. */
 bool device_name_plausible(const char *path, size_t length);

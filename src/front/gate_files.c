@@ -18,6 +18,7 @@
 #include "sys/mem.h"
 #include "sys/sys.h"
 #include "trap/rtcopy.h"
+#include "uapi/sgx_2018.h"
 
 #define PATH_SIZE	4096
 #define ACCESS_X	1
@@ -30,13 +31,19 @@ static bool nosgx(void)
 	return rt.config.flags & RT_FLAG_NOSGX;		/* A-DEV-7 */
 }
 
+/* C.0: without --abi-2018 /dev/sgx is at most a directory of the machine's. */
+static enum device existing(enum device device)
+{
+	return device == DEVICE_2018 && !rt.config.abi_2018 ? DEVICE_NONE : device;
+}
+
 /*
  * What @fd is to us. A duplicate, or a descriptor from another process, is met here for the first time; that a filter
  * for it may be refused only means that reading from it is not. Without SGX another process's is a file like any other.
  */
 static enum device device_of_fd(int fd)
 {
-	const enum device device = nosgx() ? DEVICE_NONE : (enum device)drv_fd_kind(rt.drv, fd);
+	const enum device device = nosgx() ? DEVICE_NONE : existing((enum device)drv_fd_kind(rt.drv, fd));
 
 	if (device)
 		filter_add_fd(fd);
@@ -78,7 +85,7 @@ static enum device resolve(int dirfd, const char *path, bool *directory)
 		full[length++] = '/';
 	}
 	memcpy(full + length, path, strlen(path) + 1);
-	return device_of_path(full, directory);
+	return existing(device_of_path(full, directory));
 }
 
 /* @empty: the path is "" (or absent), so that with AT_EMPTY_PATH the descriptor itself is meant. */
@@ -101,7 +108,8 @@ static enum device device_at(int dirfd, uint64_t address, bool *directory, bool 
 static long open_device(enum device device, bool directory, uint64_t flags)
 {
 	const int how = (int)flags | (directory ? O_DIRECTORY : 0);
-	long fd = device == DEVICE_ENCLAVE ? drv_open(rt.drv, how) : drv_open_provision(rt.drv, how), ret;
+	long fd = device == DEVICE_ENCLAVE ? drv_open(rt.drv, how) :
+		  device == DEVICE_2018 ? drv_open_2018(rt.drv, how) : drv_open_provision(rt.drv, how), ret;
 
 	if (sys_is_error(fd))
 		return fd;
@@ -274,6 +282,30 @@ static void interrupted(struct thread *t, struct kucontext *uc, uint32_t nr)
 	}
 }
 
+/*
+ * Registrations (C.1, C5-6) are the engine's business, the rest of the ABI of 2018 the driver's. A child of vfork has no
+ * registrations of its own: the thread's are its parent's.
+ */
+static long ioctl_2018(struct thread *t, const struct kmcontext *m)
+{
+	const bool process = (uint32_t)m->rsi == SGX_RFC_ENCLU_REGISTER && rt.config.abi_2018 == RT_ABI_2018_RFC &&
+			     rt.config.delivery & RT_DELIVERY_ENCLU;
+	const int fd = (int)m->rdi;
+	struct sgx_enclu_register p;
+
+	if (!process && (uint32_t)m->rsi != SGX_IOC_ENCLU_REGISTER_THREAD)
+		return drv_ioctl(rt.drv, (uint32_t)t->tid, fd, (uint32_t)m->rsi, m->rdx);
+	if (sys_call2(__NR_fcntl, fd, F_GETFL) & O_PATH)
+		return -EBADF;
+	if (rt_copy(&p, (const void *)m->rdx, sizeof(p)))
+		return -EFAULT;							/* C1-2 */
+	if (process)
+		return delivery_register(&rt.engine, t, &(struct enclu_pair){ p.enclu, p.handler });
+	if ((uint64_t)sys_call0(__NR_gettid) != t->tid)
+		return -ENOMEM;
+	return delivery_register_thread(t, &(struct enclu_pair){ p.enclu, p.handler }, m->rsp);
+}
+
 static void gate_ioctl(struct thread *t, struct kucontext *uc, uint32_t nr)
 {
 	struct kmcontext *m = &uc->mc;
@@ -288,6 +320,13 @@ static void gate_ioctl(struct thread *t, struct kucontext *uc, uint32_t nr)
 			m->rax = (uint64_t)ret;
 		if (!ret)
 			debug_pass(t, uc);
+		break;
+	case DEVICE_2018:
+		ret = ioctl_2018(t, m);
+		if (ret == -RESTART_SYS)
+			interrupted(t, uc, nr);
+		else
+			m->rax = (uint64_t)ret;
 		break;
 	case DEVICE_PROVISION:
 		m->rax = (uint64_t)-ENOTTY;	/* A-DEV-4 */

@@ -49,6 +49,7 @@ static void gate_mmap(struct thread *t, struct kucontext *uc)
 
 	switch (file ? drv_fd_kind(rt.drv, (int)m->r8) : DEVICE_NONE) {
 	case DEVICE_ENCLAVE:
+	case DEVICE_2018:
 		filter_add_fd((int)m->r8);	/* it may be a duplicate, met for the first time */
 		m->rax = (uint64_t)map_enclave(t, m);
 		return;

@@ -93,12 +93,14 @@ static long gate_exec(struct thread *t, const struct kucontext *uc, uint32_t nr)
 	long ret;
 
 	give_pending(t);
+	drv_exec_prepare(rt.drv, (uint32_t)t->tid);
 	if (nr == __NR_execveat)
 		ret = rt_execve((int)m->rdi, (const char *)m->rsi, (char *const *)m->rdx, (char *const *)m->r10,
 				(int)m->r8, mask, ignored);
 	else
 		ret = rt_execve(AT_FDCWD, (const char *)m->rdi, (char *const *)m->rsi, (char *const *)m->rdx, 0,
 				mask, ignored);
+	drv_exec_failed(rt.drv, (uint32_t)t->tid);
 	return ret;
 }
 

@@ -112,15 +112,25 @@ static void enclave_initialised(struct drv *d, struct encl *encl)
 	debug_initialised(encl_base(encl));
 }
 
+/* C1-3: the pair of the RFC is asked for where the RFC is in force. */
+static bool registered(struct drv *d)
+{
+	(void)d;
+	return !(rt.config.delivery & RT_DELIVERY_ENCLU) || delivery_registered(&rt.engine);
+}
+
 static const struct drv_ops drv_ops = { .invalidate = invalidate, .kick = kick, .signal_pending = signal_pending,
 					.initialised = enclave_initialised,
-					.patch_code = xfrm_patch, .unpatch_code = xfrm_unpatch };
+					.patch_code = xfrm_patch, .unpatch_code = xfrm_unpatch,
+					.registered = registered };
 
 static void rt_init_parts(struct auxv *auxv)
 {
 	struct drv_config drv_config = {
 		.epc_pages = rt.config.epc_pages, .arena_base = RT_DRV_BASE, .arena_size = RT_DRV_SIZE,
 		.aexnotify = rt.config.flags & RT_FLAG_AEXNOTIFY,
+		.rfc_2018 = rt.config.abi_2018 == RT_ABI_2018_RFC,
+		.full_2018 = rt.config.flags & RT_FLAG_ABI_2018_FULL,
 	};
 	const struct vdso_info *vdso;
 	long ret;
