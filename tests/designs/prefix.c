@@ -67,7 +67,7 @@ static void expect_fixup(const struct own *o, enum own_site landed, uint64_t vec
 #define ARITHMETIC	0x8d5
 static void expect_untouched(const struct own *o, const struct own *in)
 {
-	const uint64_t known = own_patched() ? ~UINT64_C(ARITHMETIC) : ~UINT64_C(0);
+	const uint64_t known = own_patched() ? ~(uint64_t)ARITHMETIC : UINT64_MAX;
 	unsigned i;
 
 	for (i = RAX; i <= R15; i++)
