@@ -35,6 +35,8 @@ window_begin:
 enter_raw:
 	mov	%rcx, W_RETURN(%rsp)
 	mov	%rax, W_AEP(%rsp)
+	cmp	aep_max(%rip), %rax	/* EENTER-10: a program may give any AEP */
+	ja	enter_none
 	jmp	enter_common
 	.balign	64
 enter_fast:
@@ -225,6 +227,12 @@ call_busy:
 enter_trap:				/* RCX is the AEP again once the engine has looked */
 	int3
 	.size	enter_fast, . - enter_fast
+
+	.section .rodata
+	.balign	8
+aep_max:
+	.quad	0x7fffffffffff
+	.text
 
 /*
  * exit_fast: from a trampoline, inside the enclave, for EAX = 4: RBX is the target; RAX and RCX are free, flags are not.
