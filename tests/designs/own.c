@@ -37,6 +37,18 @@ struct own own_fault(const struct te *te, unsigned tcs, enum own_site site, uint
 	return o;
 }
 
+uint64_t own_load(const struct te *te, unsigned offset, const void *code, uint64_t size)
+{
+	uint64_t args[3] = { te->scratch + offset, (uintptr_t)code, size };
+	struct own o = own_eenter(te, 0, OWN_PLAIN, (uintptr_t)own_enclu[OWN_PLAIN_2]);
+
+	o.r[RDI] = TE_COPY;
+	o.r[RSI] = (uintptr_t)args;
+	own_call(&o);
+	EXPECT_EQ(o.out, OWN_PLAIN);
+	return args[0];
+}
+
 bool own_repair(const struct te *te, unsigned tcs, unsigned frame)
 {
 	struct sgx_gprsgx *g = (void *)te_gpr(te, tcs, frame);

@@ -59,6 +59,10 @@ struct own own_fault(const struct te *te, unsigned tcs, enum own_site site, uint
 	"jne 1f; movq %xmm15, %rax; cmp $115, %rax; jne 1f; xor %edi, %edi; jmp 2f; 1: mov $1, %edi; 2:"	\
 	"mov %gs:64, %rbx; mov %gs:88, %rbp; mov $4, %eax; jmp *%gs:72")
 
+/** own_load() - as te_load(), also where there is no vDSO function. */
+uint64_t own_load(const struct te *te, unsigned offset, const void *code, uint64_t size);
+#define OWN_LOAD(te, offset, name)	own_load(te, offset, name, (uint64_t)(name##_end - name))
+
 /** own_repair() - the second phase, by the enclave: adds 2 to RIP in frame @frame of @tcs. False if it did not. */
 bool own_repair(const struct te *te, unsigned tcs, unsigned frame);
 /** own_expect_aex() - @o shows the state that an AEX leaves (AEX-01 to AEX-06), but RAX and what @fixup changes. */

@@ -40,12 +40,12 @@ static bool begin(void)
 		test_fail(__FILE__, __LINE__, "no enclave");
 		return false;
 	}
-	code[UD] = TE_LOAD(&te, 0, snip_ud);
-	code[DE] = TE_LOAD(&te, 512, snip_de);
-	code[PF] = TE_LOAD(&te, 1024, snip_pf);
-	code[GP] = TE_LOAD(&te, 1536, snip_gp);
-	kernel_code = TE_LOAD(&te, 2048, snip_kernel);
-	int3_code = TE_LOAD(&te, 2112, snip_int3);
+	code[UD] = OWN_LOAD(&te, 0, snip_ud);
+	code[DE] = OWN_LOAD(&te, 512, snip_de);
+	code[PF] = OWN_LOAD(&te, 1024, snip_pf);
+	code[GP] = OWN_LOAD(&te, 1536, snip_gp);
+	kernel_code = OWN_LOAD(&te, 2048, snip_kernel);
+	int3_code = OWN_LOAD(&te, 2112, snip_int3);
 	return true;
 }
 
