@@ -279,6 +279,7 @@ void encl_unsee(struct drv *d, struct encl *e)
 	struct encl_layout l;
 
 	encl_layout(&l, e->size);
+	private_give(d, e);
 	epc_punch(e->area + l.epcm, l.total - l.epcm);
 	arena_give(d, e->area);
 	e->npages = e->size = e->base = e->area = 0;
@@ -302,6 +303,7 @@ void encl_put(struct drv *d, struct encl *e)
 			e->header->users[i].pid = 0;
 	encl_unlock(d, e);
 	d->epc_used -= e->counted;
+	private_give(d, e);
 	if (e->npages)
 		arena_give(d, e->area);
 	arena_give(d, (uint64_t)e->header);

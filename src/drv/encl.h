@@ -105,6 +105,9 @@ void encl_layout(struct encl_layout *l, uint64_t elrange_size);
 #define PTE_PROT	7u		/* PROT_*: what the kernel's mapping allows */
 #define PTE_PRESENT	8u		/* Linux's PTE would be present, whatever the EPCM says */
 #define PTE_YOUNG	16u		/* installed since reclaim last looked */
+#define PTE_SHARED	32u		/* of a debug enclave: see private.c */
+#define PTE_GONE	64u
+#define PTE_KIND	(PTE_SHARED | PTE_GONE)
 
 /*
  * struct encl - one attached enclave of this process. Protected by drv.lock; fields above the line are set once, at
@@ -120,6 +123,7 @@ struct encl {
 	struct sgx_pcmd *pcmd;
 	uint8_t *pte;			/* per page of ELRANGE; private */
 	uint64_t donor;			/* PROT_NONE mapping of ELRANGE's EPC pages, to clone mappings from without an fd */
+	uint64_t private_donor;		/* of a debug enclave, or 0: the same, private; then what lies behind the file */
 	uint64_t base, size, npages;	/* npages is 0 until CREATE was seen */
 	uint64_t dev, ino, file_size;
 	/* -- */

@@ -19,6 +19,7 @@ static bool augment(struct drv *d, struct encl *e, uint64_t i)
 	if (epc_load_secs(d, e, ENCL_NO_PAGE) || va_grow(d, e, false) || epc_take(d, e, ENCL_NO_PAGE, false))
 		return false;
 	*info = (struct sgx_pageinfo){ .linaddr = encl_addr(e, i), .secs = epc_addr(e, e->npages) };
+	private_fresh(d, e, i);
 	if (encls(d, e, EAUG, (uint64_t)info, epc_addr(e, i), 0)) {
 		epc_give(d, e, i);
 		return false;

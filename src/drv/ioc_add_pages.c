@@ -155,6 +155,7 @@ static long add_page(struct drv *d, struct encl *e, const struct sgx_enclave_add
 	ret = -EIO;							/* A-ADD-11 */
 	if (encls(d, e, EADD, (uint64_t)&s->pageinfo, epc_addr(e, i), 0))
 		goto punch;
+	private_fresh(d, e, i);
 	encl_rec_add(e, i, SGX_SECINFO_PT(secinfo->flags), max_prot(secinfo->flags));
 	if (d->counters)
 		d->counters->pages_added++;

@@ -57,7 +57,8 @@ long map_realise(struct drv *d, struct vma *v)
 
 	if (!e->npages || start >= end)
 		return -EFAULT;
-	ret = sys_call5(__NR_mremap, e->donor + (start - e->base), 0, end - start, MREMAP_MAYMOVE | MREMAP_FIXED, start);
+	ret = e->private_donor ? private_clone(e, start, end) :
+	      sys_call5(__NR_mremap, e->donor + (start - e->base), 0, end - start, MREMAP_MAYMOVE | MREMAP_FIXED, start);
 	if (sys_is_error(ret))
 		return ret;
 	if (v->flags & VMA_DONTFORK)
@@ -138,7 +139,9 @@ long drv_mmap(struct drv *d, uint32_t tid, uint64_t addr, uint64_t length, uint6
 			.flags = ((mode & O_ACCMODE) == O_RDWR ? VMA_MAYWRITE : 0) | (at ? 0 : VMA_PLACEHOLDER),
 		};
 
-		sys_call3(__NR_madvise, addr, size, MADV_DONTDUMP);
+		private_prepare(d, e, fd);
+		if (!at || !e->private_donor || private_clone(e, addr, addr + size))
+			sys_call3(__NR_madvise, addr, size, MADV_DONTDUMP);
 		vma_insert(d, &v);
 	} else {
 		sys_call2(__NR_munmap, addr, size);

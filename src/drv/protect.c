@@ -95,7 +95,8 @@ static long remap_ours(struct drv *d, struct vma *v, uint64_t addr, uint64_t old
 		return -ENOMEM;
 	if (flags & MREMAP_FIXED) {
 		/* Contents follow the address, not the mapping: a new placeholder there, nothing here. */
-		ret = sys_call5(__NR_mremap, addr, 0, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, new_addr);
+		ret = sys_call5(__NR_mremap, v->encl->npages ? v->encl->donor : addr, 0, new_size,
+				MREMAP_MAYMOVE | MREMAP_FIXED, new_addr);
 		if (sys_is_error(ret))
 			return ret;
 		sys_call3(__NR_mprotect, new_addr, new_size, PROT_NONE);

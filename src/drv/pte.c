@@ -20,8 +20,10 @@ uint32_t pte_native(const struct encl *e, uint64_t i, uint32_t prot)
 {
 	const struct epcm_entry *p = &e->section.epcm[i];
 
-	if (!p->valid || p->blocked || p->pending || p->modified || p->pt != SGX_PT_REG)
+	if (!p->valid || p->blocked || p->pending || p->modified)
 		return 0;
+	if (p->pt != SGX_PT_REG)
+		return p->pt == SGX_PT_TCS && e->private_donor ? prot & PROT_READ : 0;	/* FLAGS: private.c */
 	return (prot && p->r ? PROT_READ : 0) | (p->w ? prot & PROT_WRITE : 0) | (p->x ? prot & PROT_EXEC : 0);
 }
 
@@ -44,7 +46,7 @@ static bool protect_afresh(struct drv *d, struct encl *e, uint64_t i, uint64_t c
 
 	if (!v || v->encl != e || map_realise(d, v))
 		return false;
-	return !prot || !protect(e, i, count, prot);
+	return !prot || (private_convert(d, e, i, count, private_kind(e, prot)) && !protect(e, i, count, prot));
 }
 
 static bool fits(struct drv *d, struct encl *e, uint64_t i, const struct vma *v, uint32_t native)
@@ -80,9 +82,10 @@ bool pte_install(struct drv *d, struct encl *e, uint64_t i)
 		first--;
 	while (end < high && fits(d, e, end, v, native))
 		end++;
-	if (protect(e, first, end - first, native) && !protect_afresh(d, e, first, end - first, native))
+	if ((!private_convert(d, e, first, end - first, private_kind(e, native)) ||
+	     protect(e, first, end - first, native)) && !protect_afresh(d, e, first, end - first, native))
 		return false;
-	memset(e->pte + first, (int)(native | PTE_PRESENT | PTE_YOUNG), end - first);
+	memset(e->pte + first, (int)(native | PTE_PRESENT | PTE_YOUNG | private_kind(e, native)), end - first);
 	return true;
 }
 
@@ -103,7 +106,9 @@ void pte_refit(struct drv *d, struct encl *e, uint64_t i, uint64_t count, uint32
 		while (next < end && (e->pte[next] & PTE_PROT) == now && page_state(e, next) == PAGE_RESIDENT &&
 		       (now & pte_ready(d, e, next, prot)) == want)
 			next++;
-		if (protect(e, i, next - i, want))
+		private_settle(d, e, i, next - i);
+		if (((now & ~want & PROT_WRITE) && !private_convert(d, e, i, next - i, 0)) ||
+		    protect(e, i, next - i, want))
 			protect_afresh(d, e, i, next - i, want);
 		for (; i < next; i++)
 			e->pte[i] = (uint8_t)((e->pte[i] & ~PTE_PROT) | want);
@@ -118,9 +123,10 @@ void pte_zap(struct drv *d, struct encl *e, uint64_t i, uint64_t count)
 	const uint64_t end = i + count;
 	bool any = false;
 
+	private_settle(d, e, i, count);
 	/* First said, then done: drv_fetchable(). */
 	for (uint64_t k = i; k < end; k++)
-		any |= __atomic_exchange_n(&e->pte[k], 0, __ATOMIC_ACQ_REL) & PTE_PROT;
+		any |= __atomic_fetch_and(&e->pte[k], PTE_KIND, __ATOMIC_ACQ_REL) & PTE_PROT;
 	if (any && protect(e, i, count, PROT_NONE)) {
 		/* Only a part may be mapped: page by page. */
 		for (uint64_t k = i; k < end; k++)

@@ -39,8 +39,10 @@ static void for_runs(struct drv *d, struct encl *e, const struct victims *v,
 
 static void punch(struct drv *d, struct encl *e, uint64_t i, uint64_t count)
 {
-	(void)d;
 	epc_punch(epc_addr(e, i), count * DRV_PAGE);
+	if (!private_convert(d, e, i, count, PTE_GONE))
+		for (uint64_t k = i; k < i + count; k++)	/* only a part may be mapped */
+			private_convert(d, e, k, 1, PTE_GONE);
 }
 
 /* One look at resident page @i. Young pages go to @young in runs, and to @second. */

@@ -126,6 +126,23 @@ void pte_refit(struct drv *d, struct encl *e, uint64_t i, uint64_t count, uint32
 void pte_zap(struct drv *d, struct encl *e, uint64_t i, uint64_t count);	/* PTEs vanish */
 void pte_forget(struct encl *e, uint64_t start, uint64_t end);		/* mapping is gone; addresses */
 
+/*
+ * private.c: how pages of debug enclaves are mapped. For others all of it does nothing.
+ * private_prepare() - a mapping to clone from, now that there is a descriptor; without one everything is shared.
+ * private_clone() - map [start, end) of ELRANGE privately, PROT_NONE.
+ * private_kind() - PTE_SHARED or 0: how a page with these rights is to be mapped. private_convert() maps pages so; they
+ * are PROT_NONE then. False: the kernel's limit, or it is not one mapping.
+ * private_settle() - what a debugger has written becomes the page's contents. private_fresh() - or is forgotten, because
+ * a new page begins.
+ */
+void private_prepare(struct drv *d, struct encl *e, int fd);
+void private_give(struct drv *d, struct encl *e);
+long private_clone(const struct encl *e, uint64_t start, uint64_t end);
+uint8_t private_kind(const struct encl *e, uint32_t rights);
+bool private_convert(struct drv *d, struct encl *e, uint64_t i, uint64_t count, uint8_t kind);
+void private_settle(struct drv *d, struct encl *e, uint64_t i, uint64_t count);
+void private_fresh(struct drv *d, struct encl *e, uint64_t i);
+
 /* code.c: pages that drv_ops.patch_code has to see before they are executed. */
 /** code_ready() - are @rights to page @i, which the EPCM allows, to be had without code_prepare()? */
 bool code_ready(const struct drv *d, const struct encl *e, uint64_t i, uint32_t rights);
