@@ -140,18 +140,6 @@ struct encl *drv_encl_at(struct drv *d, uint64_t addr)
 	return vma_lookup(d, addr, &v) ? v.encl : NULL;
 }
 
-bool drv_alone(struct drv *d, uint32_t tid, struct encl *e)
-{
-	bool alone;
-
-	drv_lock(d, tid);
-	encl_lock(d, e);
-	alone = encl_exclusive(d, e);
-	encl_unlock(d, e);
-	drv_unlock(d);
-	return alone;
-}
-
 bool drv_fetchable(struct drv *d, uint64_t addr)
 {
 	struct vma v;

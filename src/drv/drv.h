@@ -142,8 +142,6 @@ struct encl *drv_encl_at(struct drv *d, uint64_t addr);		/* by an address inside
 uint64_t encl_base(const struct encl *e);
 uint64_t encl_size(const struct encl *e);
 struct epc_section *encl_section(struct encl *e);
-/** drv_alone() - is this the only live process that is attached to the enclave? Takes the driver's locks. */
-bool drv_alone(struct drv *d, uint32_t tid, struct encl *encl);
 /** drv_fetchable() - does our mapping of the enclave page at @addr allow execution at this moment? Lock-free. */
 bool drv_fetchable(struct drv *d, uint64_t addr);
 /* For patching code: the EPCM says execute and not write at this page now (encl_header.lock not needed). */

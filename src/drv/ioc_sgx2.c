@@ -23,6 +23,19 @@ long sgx2_ready(const struct drv *d, const struct encl *e)
 	return encl_state(e) == ENCL_INITIALISED ? 0 : -EINVAL;
 }
 
+/* What the three begin with: the structure at @arg to @p. Each of them begins with offset and length. */
+static long begin(const struct drv *d, const struct encl *e, uint64_t arg, void *p, uint64_t size)
+{
+	const uint64_t *range = p;
+	long ret = sgx2_ready(d, e);
+
+	if (ret)
+		return ret;
+	if (sys_copy_from_user(p, arg, size))
+		return -EFAULT;
+	return ioc_range_valid(e, range[0], range[1]) ? 0 : -EINVAL;
+}
+
 /* In the EPC, where the operation needs it. */
 static long bring(struct drv *d, struct encl *e, uint64_t i)
 {
@@ -91,14 +104,10 @@ long ioc_restrict_permissions(struct drv *d, uint32_t tid, struct encl *e, uint6
 {
 	struct sgx_enclave_restrict_permissions p;
 	struct request r = { 0 };
-	long ret = sgx2_ready(d, e);
+	long ret = begin(d, e, arg, &p, sizeof(p));
 
 	if (ret)
 		return ret;
-	if (sys_copy_from_user(&p, arg, sizeof(p)))
-		return -EFAULT;
-	if (!ioc_range_valid(e, p.offset, p.length))
-		return -EINVAL;
 	if (p.permissions & ~SGX_SECINFO_RWX)
 		return -EINVAL;						/* A-RST-1 */
 	if ((p.permissions & SGX_SECINFO_W) && !(p.permissions & SGX_SECINFO_R))
@@ -145,14 +154,10 @@ long ioc_modify_types(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
 {
 	struct sgx_enclave_modify_types p;
 	struct request r = { 0 };
-	long ret = sgx2_ready(d, e);
+	long ret = begin(d, e, arg, &p, sizeof(p));
 
 	if (ret)
 		return ret;
-	if (sys_copy_from_user(&p, arg, sizeof(p)))
-		return -EFAULT;
-	if (!ioc_range_valid(e, p.offset, p.length))
-		return -EINVAL;
 	if (p.page_type & ~UINT64_C(0xff))
 		return -EINVAL;						/* A-MOD-1 */
 	if (p.result || p.count)
@@ -190,14 +195,10 @@ long ioc_remove_pages(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg)
 {
 	struct sgx_enclave_remove_pages p;
 	struct request r = { 0 };
-	long ret = sgx2_ready(d, e);
+	long ret = begin(d, e, arg, &p, sizeof(p));
 
 	if (ret)
 		return ret;
-	if (sys_copy_from_user(&p, arg, sizeof(p)))
-		return -EFAULT;
-	if (!ioc_range_valid(e, p.offset, p.length))
-		return -EINVAL;
 	if (p.count)
 		return -EINVAL;
 	ret = for_pages(d, tid, e, p.offset, p.length, remove_page, &r, &p.count);

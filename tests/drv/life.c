@@ -150,7 +150,7 @@ TEST(drv_life, fork_shares_pages_state_and_thread_slots)
 		bad |= v->d->machine.ops->translate(&v->d->machine, base, X86_PFEC_W, &page, &exc) !=
 		       TRANSLATION_EPC ? 16 : 0;
 		bad |= !atomic_load(&page.epcm->tcs_word) ? 32 : 0;
-		bad |= drv_alone(v->d, v->tid, e) ? 64 : 0;
+		bad |= encl_exclusive(v->d, e) ? 64 : 0;
 		_exit(bad);
 	}
 	EXPECT_EQ(verdict(pid), 0);
@@ -270,7 +270,7 @@ TEST(drv_life, process_that_dies_with_locks_held_harms_nobody)
 	EXPECT_TRUE(!v->d->machine.ops->owner_alive(&v->d->machine, (uint32_t)pid));
 	EXPECT_TRUE(v->d->machine.ops->owner_alive(&v->d->machine, v->tid));
 	EXPECT_TRUE(!e->header->fork_until);		/* the child registered before it died */
-	EXPECT_TRUE(drv_alone(v->d, v->tid, e));
+	EXPECT_TRUE(encl_exclusive(v->d, e));
 	done();
 }
 
