@@ -148,6 +148,11 @@ bool drv_fetchable(struct drv *d, uint64_t addr)
 	       __atomic_load_n(&v.encl->pte[(addr - v.encl->base) / DRV_PAGE], __ATOMIC_ACQUIRE) & PROT_EXEC;
 }
 
+uint64_t encl_id(const struct encl *e)
+{
+	return e->header->id;
+}
+
 uint64_t encl_base(const struct encl *e)
 {
 	return e->base;

@@ -140,6 +140,7 @@ struct machine *drv_machine(struct drv *d);
 /* What the engine may ask about an enclave (all lock-free). */
 struct encl *drv_encl_at(struct drv *d, uint64_t addr);		/* by an address inside a mapping of it */
 uint64_t encl_base(const struct encl *e);
+uint64_t encl_id(const struct encl *e);				/* random, for as long as it lives */
 uint64_t encl_size(const struct encl *e);
 struct epc_section *encl_section(struct encl *e);
 /** drv_fetchable() - does our mapping of the enclave page at @addr allow execution at this moment? Lock-free. */

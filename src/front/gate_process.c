@@ -68,6 +68,7 @@ static long gate_fork(struct thread *t, struct kucontext *uc, uint32_t nr)
 		stats_fork_child();
 		threads_forked(t);
 		symbols_forked();
+		aex_forked(t);
 		if (nr == __NR_clone && m->rsi)
 			m->rsp = m->rsi;
 	}
@@ -93,6 +94,7 @@ static long gate_exec(struct thread *t, const struct kucontext *uc, uint32_t nr)
 	long ret;
 
 	give_pending(t);
+	aex_exec(t, true);
 	drv_exec_prepare(rt.drv, (uint32_t)t->tid);
 	if (nr == __NR_execveat)
 		ret = rt_execve((int)m->rdi, (const char *)m->rsi, (char *const *)m->rdx, (char *const *)m->r10,
@@ -101,6 +103,7 @@ static long gate_exec(struct thread *t, const struct kucontext *uc, uint32_t nr)
 		ret = rt_execve(AT_FDCWD, (const char *)m->rdi, (char *const *)m->rsi, (char *const *)m->rdx, 0,
 				mask, ignored);
 	drv_exec_failed(rt.drv, (uint32_t)t->tid);
+	aex_exec(t, false);
 	return ret;
 }
 

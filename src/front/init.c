@@ -157,6 +157,7 @@ static void rt_init_parts(struct auxv *auxv)
 		rt_fail("the driver can't be set up", "is memory limited (ulimit -v)?", ret);
 	engine_init(&rt.engine, rt.drv, (enum patch_mode)rt.config.patch, RT_VDSO_BASE, vdso->enclu, vdso->eexit_pad,
 		    vdso->exception_pad);
+	aex_init();
 	rt.engine.delivery.prefix = rt.config.delivery & RT_DELIVERY_PREFIX;
 	debug_init();
 }

@@ -16,6 +16,7 @@
 #define RT_DRV_STATE		0x6f5001000000		/* struct drv */
 #define RT_STATS_BASE		0x6f5010000000		/* this process's part of the statistics file */
 #define RT_LAUNCH_BASE		0x6f5020000000		/* from here on, briefly: stacks of helpers that inject */
+#define RT_TRACE_BASE		0x6f5030000000		/* buffers of the trace: trap/trace.h */
 #define RT_THREADS_BASE		0x6f5040000000		/* thread slots: trap/thread.h */
 #define RT_DRV_BASE		0x650000000000		/* the driver's arena; gcc's ASan has its heap below 0x640100000000 */
 #define RT_DRV_SIZE		0x0a0000000000

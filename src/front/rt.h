@@ -32,6 +32,14 @@ struct range_filters {
 	uint64_t fds[16];		/* bitmap of descriptor numbers below 1024 that have their filter */
 };
 
+/* The helper of --aex=us. */
+struct ticker {
+	_Atomic uint32_t state;		/* TICKER_* of aex.c */
+	long pid;			/* of the helper */
+	long program;			/* our own, which the helper can't ask for */
+	uint8_t stack[4096] __attribute__((aligned(16)));
+};
+
 struct rt {
 	struct rt_config config;
 	struct isa_profile profile;
@@ -49,6 +57,8 @@ struct rt {
 	uint64_t vdso_restorer;		/* address of __softsgx_sigreturn in the vDSO image */
 	struct symbols symbols;
 	struct debug_table *debug;	/* front/debug.h; NULL if there is no memory for it */
+	struct ticker ticker;		/* aex.c */
+	_Atomic uint64_t threads_made;	/* thread.ordinal of the next one */
 	bool     cpuid_faulting;	/* CPUID raises #GP; else sites are patched if config says so */
 };
 
@@ -138,6 +148,7 @@ uint64_t signals_ignored(const struct thread *t);
 uint64_t signals_discarded(void);
 void signals_pending(struct thread *t, struct kucontext *uc);
 bool signals_kick(const struct thread *t);
+bool signals_tick(const struct thread *t);
 
 /* deliver.c */
 void signals_deliver(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc, bool forced);
@@ -159,6 +170,12 @@ void threads_forked(struct thread *t);
 void threads_forget(uint64_t start, uint64_t end);
 void threads_kick(const struct encl *encl, const struct thread *self);
 struct thread *thread_current(void);		/* by DS: any context, async-signal-safe, no lock; NULL if DS is not ours */
+
+/* aex.c: exits that the options ask for (--aex), steps and their trace. */
+void aex_init(void);				/* behind the engine's own initialisation */
+void aex_leaving(struct thread *t);		/* @t is about to continue, inside or outside */
+void aex_exec(const struct thread *t, bool begin);	/* before execve; false: it has failed */
+void aex_forked(struct thread *t);		/* in the child of a fork, whose only thread is @t */
 
 /* stats.c: the statistics file (--stats), shared by every process of the run. */
 void stats_init(void);				/* before threads and driver; sets rt.counters_shared, NULL without a file */

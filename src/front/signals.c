@@ -183,8 +183,7 @@ static struct kucontext *into_slot(struct thread *t, const struct kucontext *uc)
 	return &frame->uc;
 }
 
-/** rt_pending() - on the way back to the program (rt_finish): deliver what may come now. Returns what to load. */
-struct kucontext *rt_pending(struct thread *t, struct kucontext *uc)
+static struct kucontext *pending(struct thread *t, struct kucontext *uc)
 {
 	struct kucontext *copy = uc;
 
@@ -199,6 +198,25 @@ struct kucontext *rt_pending(struct thread *t, struct kucontext *uc)
 		gate_wait_end(t, copy);
 	signals_pending(t, copy);
 	return copy;
+}
+
+/** rt_pending() - on the way back to the program (rt_finish): deliver what may come now. Returns what to load. */
+struct kucontext *rt_pending(struct thread *t, struct kucontext *uc)
+{
+	struct kucontext *copy;
+	struct ksiginfo info;
+	int sig;
+
+	step_disarm(t, uc);
+	uc = pending(t, uc);
+	if (rt.engine.step.on && t->in_enclave) {
+		copy = thread_of_stack(uc) == t ? uc : into_slot(t, uc);
+		uc = copy ? copy : uc;
+		if (step_arm(&rt.engine, t, &sig, &info, uc))
+			signals_deliver(t, sig, &info, uc, true);
+	}
+	aex_leaving(t);
+	return uc;
 }
 
 /* From here on a copy may fault, also in the handler of a fault. */
@@ -336,6 +354,22 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 	signals_deliver(t, sig, info, uc, false);
 }
 
+#define TICK_CODE	(-0x5348)	/* siginfo.code of a kick that --aex=us sends */
+
+/* It may have displaced a kick, which does not queue. */
+static bool is_tick(const struct ksiginfo *info)
+{
+	return info->signo == KICK_SIGNAL && info->code == TICK_CODE;
+}
+
+static void tick(struct thread *t, struct kucontext *uc)
+{
+	step_disarm(t, uc);
+	engine_window(&rt.engine, t, uc);
+	if (t->in_enclave)
+		engine_inject(&rt.engine, t, uc);
+}
+
 /**
  * rt_signal() - every signal of the process arrives here, from rt_signal_entry. True: it interrupted the runtime, @uc
  * goes on there; false: @uc is the program's or the enclave's next state.
@@ -346,7 +380,12 @@ bool rt_signal(int sig, struct ksiginfo *info, struct kucontext *uc)
 
 	thread_mark(t);
 	if (in_runtime(uc)) {
-		nested(t, sig, info, uc);
+		if (is_tick(info)) {
+			t->kicked = true;
+			look_again(t, uc);
+		} else {
+			nested(t, sig, info, uc);
+		}
 		return true;
 	}
 	t->faults_blocked = KSIG_BIT(sig) & FAULT_SIGNALS;
@@ -355,7 +394,10 @@ bool rt_signal(int sig, struct ksiginfo *info, struct kucontext *uc)
 		gate_wait_cut(t, sig, info, uc);
 	if (uc->mc.rip - (uintptr_t)rt_sigreturn_entry < (uintptr_t)(rt_sigreturn_masked - rt_sigreturn_entry))
 		uc->mc.rip = rt.vdso_restorer;
-	dispatch(t, sig, info, uc);
+	if (is_tick(info))
+		tick(t, uc);
+	else if (!t->step.armed || !step_stopped(&rt.engine, t, sig, info, uc))
+		dispatch(t, sig, info, uc);
 	rt_pending(t, uc);			/* @uc is in the slot and stays where it is */
 	if (t->wait_cut)
 		gate_wait_again(t, uc);		/* nothing has come of it for the program */
@@ -401,6 +443,14 @@ struct kucontext *rt_sigreturn(struct thread *t, struct kucontext *uc)
 bool signals_kick(const struct thread *t)
 {
 	struct ksiginfo info = { .signo = KICK_SIGNAL, .code = KICK_CODE };
+
+	return !sys_call4(NR_RT_TGSIGQUEUEINFO, t->pid, t->tid, KICK_SIGNAL, &info);
+}
+
+/** signals_tick() - the same for --aex=us, from its helper. */
+bool signals_tick(const struct thread *t)
+{
+	struct ksiginfo info = { .signo = KICK_SIGNAL, .code = TICK_CODE };
 
 	return !sys_call4(NR_RT_TGSIGQUEUEINFO, t->pid, t->tid, KICK_SIGNAL, &info);
 }

@@ -104,6 +104,7 @@ found:
 	}
 	__builtin_memset(t, 0, sizeof(*t));
 	t->index = index;
+	t->ordinal = atomic_fetch_add(&rt.threads_made, 1);
 	t->stats = stats_claim_thread();
 	if (!t->stats)
 		t->stats = &t->own_stats;

@@ -130,7 +130,7 @@ static void cache_fill(struct thread *t)
 	struct secs *secs = secs_of(&c->secs);
 
 	t->cache.tcs_la = 0;
-	if (t->tcs->cssa != 0 || t->tcs->flags != 0 || c->save_tf)
+	if (t->tcs->cssa != 0 || t->tcs->flags & ~SGX_TCS_AEXNOTIFY || c->save_tf)
 		return;
 	t->cache.generation = c->tcs.section->generation;
 	t->cache.generation_seen = atomic_load_explicit(c->tcs.section->generation, memory_order_acquire);
@@ -157,7 +157,8 @@ static void thread_entered(struct engine *e, struct thread *t, struct kucontext 
 	t->encl = drv_encl_at(e->drv, c->tcs_la);
 	if (c->save_tf)
 		t->exit_neg = ~UINT64_C(0);	/* TF must be put back: not by the fast exit */
-	cache_fill(t);
+	if (!e->step.on)
+		cache_fill(t);
 	t->cache.generation_seen = generation;	/* as it was before the model looked */
 	regs_to_uc(&uc->mc, &c->regs);
 	t->in_enclave = 1;
@@ -198,6 +199,8 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		*exc = (struct exception){ .vector = X86_GP };
 		return false;
 	}
+	if (!inside && e->step.on)
+		step_entering(e, t, drv_encl_at(e->drv, c->regs.rbx));
 	for (;;) {
 		generation = inside ? 0 : generation_of(e, c->regs.rbx);
 		if (isa_enclu(e->machine, c) == LEAF_DONE)
@@ -228,12 +231,18 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 			delivery_resumed(t, c->tcs_la);
 		}
 		thread_entered(e, t, uc, generation);
+		if (leaf == EENTER)
+			step_entered(t, c->tcs_la, t->tcs->cssa);
+		trace_entered(e, t, leaf, uc->mc.rip);
 	} else if (inside && !c->enclave_mode) {
 		t->stats->eexit++;
 		t->exit_neg = c->save_tf ? ~UINT64_C(0) : -c->regs.rip;
 		thread_left(t, uc);
+		trace_left(e, t, uc->mc.rip);
 	} else {
 		regs_to_uc(&uc->mc, &c->regs);
+		if (e->step.on)
+			step_retired(e, t);
 	}
 	return true;
 }
@@ -280,6 +289,7 @@ static void aex(struct engine *e, struct thread *t, struct kucontext *uc, struct
 {
 	struct cpu *c = cpu_load(t, uc);
 
+	trace_aex(e, t, exc, uc->mc.rip);
 	isa_aex(e->machine, c, exc);
 	thread_left(t, uc);
 	delivery_interrupted(t, c->tcs_la, uc->mc.rsp);
@@ -325,6 +335,15 @@ void engine_resume(struct engine *e, struct thread *t, struct kucontext *uc)
 	if (t->in_enclave || (uint32_t)uc->mc.rax != ERESUME || !is_plain_enclu(e, uc->mc.rip, &size))
 		return;
 	enclu_run(e, t, uc, size, &exc, &bus);	/* if it fails, the program's own ENCLU is going to show how */
+}
+
+void engine_inject(struct engine *e, struct thread *t, struct kucontext *uc)
+{
+	struct exception event = { .vector = X86_INTR };
+
+	t->stats->aex_injected++;
+	aex(e, t, uc, &event);
+	engine_resume(e, t, uc);
 }
 
 /*
@@ -376,6 +395,14 @@ static enum engine_result exception_inside(struct engine *e, struct thread *t, s
 		return ENGINE_RETURN;
 	}
 	return exception_deliver(e, t, exc, bus, sig, info, uc);
+}
+
+enum engine_result engine_exception(struct engine *e, struct thread *t, struct exception *exc, int *sig,
+				    struct ksiginfo *info, struct kucontext *uc)
+{
+	*sig = 0;
+	*info = (struct ksiginfo){ 0 };
+	return exception_inside(e, t, exc, NULL, sig, info, uc);
 }
 
 /* INS-01 to INS-25: instructions that enclave mode refuses with #UD. */
@@ -563,6 +590,8 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		}
 		switch (t->in_enclave ? xfrm_trap(e, t, sig, info, uc, &exc) : XFRM_NOT_MINE) {
 		case XFRM_DONE:
+			if (e->step.on)
+				step_retired(e, t);
 			return ENGINE_RETURN;
 		case XFRM_EXCEPTION:
 			return exception_inside(e, t, &exc, NULL, sig, info, uc);

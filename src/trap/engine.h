@@ -10,7 +10,9 @@
 
 #include "drv/drv.h"
 #include "trap/delivery.h"
+#include "trap/step.h"
 #include "trap/thread.h"
+#include "trap/trace.h"
 
 /** enum patch_mode - what may replace a hot ENCLU in enclave code (doc/architecture.md, "Patching"). */
 enum patch_mode {
@@ -42,6 +44,8 @@ struct engine {
 	uint64_t vdso_enclu, vdso_eexit_pad, vdso_exception_pad;
 	uint64_t xcr0;
 	struct delivery delivery;
+	struct step step;
+	struct trace trace;
 	struct lock patch_lock;
 	uint32_t site_count, page_count;
 	struct patch_site site[PATCH_SITES_MAX];
@@ -69,6 +73,11 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 				 struct kucontext *uc);
 /** engine_async() - an asynchronous signal hit the thread inside: AEX; @uc becomes the synthetic state at the AEP. */
 void engine_async(struct engine *e, struct thread *t, struct kucontext *uc);
+/** engine_inject() - an interrupt that nobody caused: AEX, and what the AEP does if that is a bare ENCLU. @t is inside. */
+void engine_inject(struct engine *e, struct thread *t, struct kucontext *uc);
+/** engine_exception() - *exc, of the instruction inside at @uc's RIP: as engine_signal(). */
+enum engine_result engine_exception(struct engine *e, struct thread *t, struct exception *exc, int *sig,
+				    struct ksiginfo *info, struct kucontext *uc);
 /** engine_call() - the ENCLU of the vDSO, called instead of trapped: @uc is what a trap would have shown. */
 enum engine_result engine_call(struct engine *e, struct thread *t, int *sig, struct ksiginfo *info,
 			       struct kucontext *uc);

@@ -58,6 +58,21 @@ bool insn_decode(const uint8_t *bytes, unsigned int available, struct insn *insn
 /** insn_classify() - kind and, through @length, size; INSN_INVALID and 0 where insn_decode() fails. */
 enum insn_kind insn_classify(const uint8_t *bytes, unsigned int available, unsigned int *length);
 
+#define INSN_MEMORY_MAX	2
+
+/** struct insn_regs - general registers by their numbers in instructions; rip is that of the instruction. */
+struct insn_regs {
+	uint64_t gpr[16], rip, fsbase, gsbase;
+};
+
+/**
+ * insn_memory() - the addresses that the decoded instruction at @bytes is going to access: the ModRM operand, then
+ * implicit ones, in @out. Returns how many. Of gathers, scatters and tiles it is the base, of ENTER the word that it
+ * pushes first; prefetches and hints access nothing.
+ */
+unsigned int insn_memory(const uint8_t *bytes, const struct insn *insn, const struct insn_regs *regs,
+			 uint64_t out[INSN_MEMORY_MAX]);
+
 /** insn_is_illegal_inside() - does enclave mode answer #UD to every instruction of @kind (INS-01..INS-25, INS-30)? */
 bool insn_is_illegal_inside(enum insn_kind kind);
 

@@ -17,6 +17,8 @@
 #include "isa/machine.h"
 #include "sys/signal.h"
 #include "trap/delivery.h"
+#include "trap/step.h"
+#include "trap/trace.h"
 
 #define THREAD_SLOT_SIZE	0x20000		/* 128 KiB: TCB, guard page, alternate stack */
 #define THREAD_STACK_OFFSET	0x4000		/* the stack's low end; the page below it is the guard */
@@ -34,7 +36,7 @@ struct entry_cache {
 };
 
 struct thread_stats {
-	uint64_t eenter, eresume, eexit, aex_sync, aex_async, enclu_trapped, gate, signals;
+	uint64_t eenter, eresume, eexit, aex_sync, aex_async, aex_injected, enclu_trapped, gate, signals;
 };
 
 /* Platform signals that wait. Anybody may add one: a number is claimed until the one that waited has been taken. */
@@ -93,6 +95,9 @@ struct thread {
 	struct copy_fault copy_fault;
 	struct kstack altstack;		/* the program's own; flags as it gave them */
 	struct thread_delivery delivery;
+	uint64_t ordinal;		/* of the threads of the process, in the order of their creation */
+	struct thread_step step;
+	struct thread_trace trace;
 	struct {			/* what a child of vfork has changed here: its parent's, to be put back */
 		bool     valid, acted;	/* acted: the child has dispositions of its own */
 		uint64_t vmask, pending;

@@ -37,6 +37,7 @@ static const struct counter thread_counters[] = {
 	{ "eexit",         "exits" },
 	{ "aex_sync",      "asynchronous exits for an exception" },
 	{ "aex_async",     "asynchronous exits for a signal" },
+	{ "aex_injected",  "asynchronous exits for --aex" },
 	{ "enclu_trapped", "ENCLU instructions trapped" },
 	{ "gate",          "system calls trapped" },
 	{ "signals",       "signals passed to the program" },
