@@ -79,3 +79,28 @@ uint64_t drv_next_code(struct drv *d, uint32_t tid, uint64_t base, uint64_t addr
 	drv_unlock(d);
 	return found;
 }
+
+bool encl_debugged(const struct encl *e)
+{
+	return e->private_donor;
+}
+
+void drv_settle(struct drv *d, uint32_t tid, uint64_t addr)
+{
+	const struct vma *v;
+	struct encl *e;
+	uint64_t i;
+
+	drv_lock(d, tid);
+	v = vma_at(d, addr);
+	if (v && encl_covers(v->encl, addr)) {
+		e = v->encl;
+		i = (addr - e->base) / DRV_PAGE;
+		encl_lock(d, e);
+		private_settle(d, e, i, 1);
+		if (page_state(e, i) == PAGE_RESIDENT && !(e->pte[i] & PTE_PROT) && !(v->prot & ~e->recs[i].max_prot))
+			pte_install(d, e, i);
+		encl_unlock(d, e);
+	}
+	drv_unlock(d);
+}

@@ -16,5 +16,9 @@ bool drv_describe(struct drv *d, uint32_t tid, uint64_t base, struct drv_enclave
 bool drv_peek(struct drv *d, uint32_t tid, uint64_t addr, void *dst, uint64_t size);
 /** drv_next_code() - the first resident page at or after @addr in the enclave at @base that the EPCM lets execute, or 0. */
 uint64_t drv_next_code(struct drv *d, uint32_t tid, uint64_t base, uint64_t addr);
+/** encl_debugged() - do debuggers write to a TCS of @e through the mapping (private.c)? Any context. */
+bool encl_debugged(const struct encl *e);
+/** drv_settle() - what a debugger has written to the page at @addr becomes its contents; mapped as an access would map it. */
+void drv_settle(struct drv *d, uint32_t tid, uint64_t addr);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "trap/engine.h"
 
+#include "drv/peek.h"
 #include "isa/secs.h"
 #include "sys/sys.h"
 #include "trap/entry_offsets.h"
@@ -17,7 +18,7 @@ CHECK(in_enclave, T_IN_ENCLAVE);	CHECK(host_fsbase, T_HOST_FSBASE);	CHECK(host_g
 CHECK(spill_rdx, T_SPILL_RDX);		CHECK(spill_rdi, T_SPILL_RDI);		CHECK(aep, T_AEP);
 CHECK(exit_neg, T_EXIT_NEG);		CHECK(tcs, T_TCS);			CHECK(tcs_word, T_TCS_WORD);
 CHECK(tid, T_TID);			CHECK(stats, T_STATS);			CHECK(sud_selector, T_SUD);
-CHECK(cache.tcs_la, T_CACHE_TCS_LA);
+CHECK(cache_debug, T_CACHE_DEBUG);	CHECK(cache.tcs_la, T_CACHE_TCS_LA);
 CHECK(cache.generation, T_CACHE_GENERATION); CHECK(cache.generation_seen, T_CACHE_SEEN);
 CHECK(cache.gpr, T_CACHE_GPR);		CHECK(cache.epoch, T_CACHE_EPOCH);	CHECK(cache.entry, T_CACHE_ENTRY);
 CHECK(cache.fsbase, T_CACHE_FSBASE);	CHECK(cache.gsbase, T_CACHE_GSBASE);
@@ -35,6 +36,7 @@ FRAME(uc.mc, UC_MC);			FRAME(uc.sigmask, UC_SIGMASK);
 static_assert(CALL_FRAME + sizeof(struct ksigframe) <= CALL_FPSTATE && CALL_FPSTATE % 64 == 0, "call frame");
 static_assert(SLOT_STACK_OFFSET == THREAD_STACK_OFFSET && sizeof(struct thread) < THREAD_STACK_OFFSET - 0x1000, "slot");
 static_assert(offsetof(struct sgx_tcs, cssa) == TCS_CSSA && offsetof(struct sgx_tcs, aep) == TCS_AEP, "TCS");
+static_assert(offsetof(struct sgx_tcs, flags) == TCS_FLAGS, "TCS");
 static_assert(offsetof(struct sgx_gprsgx, ursp) == GPR_URSP && offsetof(struct sgx_gprsgx, urbp) == GPR_URBP, "SSA");
 static_assert(1 << SLOT_SHIFT == THREAD_SLOT_SIZE, "slot");
 static_assert(offsetof(struct thread_stats, eenter) == 0, "entry.S counts entries there");
@@ -139,6 +141,7 @@ static void cache_fill(struct thread *t)
 	t->cache.entry = secs->baseaddr + t->tcs->oentry;
 	t->cache.fsbase = secs->baseaddr + t->tcs->ofsbasgx;
 	t->cache.gsbase = secs->baseaddr + t->tcs->ogsbasgx;
+	t->cache_debug = encl_debugged(t->encl);
 	t->cache.tcs_la = c->tcs_la;
 }
 
@@ -180,6 +183,19 @@ static bool lost_race(const struct exception *exc)
 	return exc->vector == X86_GP || (exc->vector == X86_PF && (exc->error_code & X86_PFEC_SGX));
 }
 
+/* A debugger writes TCS.FLAGS through the mapping, where the kernel makes a copy of the page: before the model looks. */
+static void tcs_settle(struct engine *e, struct thread *t, uint64_t tcs)
+{
+	struct encl *encl = drv_encl_at(e->drv, tcs);
+	uint64_t flags;
+
+	if (!encl || !encl_debugged(encl) || tcs & ~SGX_PAGE_MASK)
+		return;
+	if (rt_copy(&flags, (const void *)(tcs + offsetof(struct sgx_tcs, flags)), sizeof(flags)) ||
+	    flags != ((const struct sgx_tcs *)(encl_section(encl)->mem + (tcs - encl_base(encl))))->flags)
+		drv_settle(e->drv, (uint32_t)t->tid, tcs);
+}
+
 /*
  * Executes the ENCLU at uc's RIP, @size bytes. True: @uc is the state after it. False: *exc is its exception, *bus tells
  * whether Linux makes SIGBUS of it, and @uc is untouched. Outside, page faults that the driver can repair are repaired;
@@ -203,6 +219,8 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		step_entering(e, t, drv_encl_at(e->drv, c->regs.rbx));
 	for (;;) {
 		generation = inside ? 0 : generation_of(e, c->regs.rbx);
+		if (!inside && (leaf == EENTER || leaf == ERESUME))
+			tcs_settle(e, t, c->regs.rbx);
 		if (isa_enclu(e->machine, c) == LEAF_DONE)
 			break;
 		*exc = c->exc;

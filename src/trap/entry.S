@@ -64,6 +64,12 @@ enter_common:
 	mov	T_TCS(%rax), %rcx
 	cmpl	$0, TCS_CSSA(%rcx)
 	jne	enter_none
+	cmpb	$0, T_CACHE_DEBUG(%rax)
+	je	1f
+	mov	TCS_FLAGS(%rcx), %rcx
+	cmp	%rcx, TCS_FLAGS(%rbx)	/* a fault undoes the entry, and the model is asked */
+	jne	enter_none
+1:
 	mov	T_CACHE_ENTRY(%rax), %rcx
 	mov	%rcx, W_ENTRY(%rsp)
 	mov	%rdx, T_SPILL_RDX(%rax)

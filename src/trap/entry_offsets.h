@@ -20,6 +20,7 @@
 #define T_TID			72
 #define T_STATS			80
 #define T_SUD			88
+#define T_CACHE_DEBUG		89
 #define T_CACHE_TCS_LA		96
 #define T_CACHE_GENERATION	104
 #define T_CACHE_SEEN		112
@@ -66,6 +67,7 @@
 #define FP_HEADER		512
 
 #define TCS_STATE		0
+#define TCS_FLAGS		8
 #define TCS_CSSA		24
 #define TCS_AEP			40
 #define GPR_URSP		144

@@ -63,7 +63,8 @@ struct thread {
 	uint64_t tid;
 	struct thread_stats *stats;	/* plain increments by this thread only; eenter is its first field */
 	uint8_t  sud_selector;		/* system call user dispatch: 0 allow, 1 block */
-	uint8_t  pad[7];
+	bool     cache_debug;		/* TCS.FLAGS is to be looked at before the cache serves: a debugger may have written it */
+	uint8_t  pad[6];
 	struct entry_cache cache;
 	uint64_t call_rax, call_rdx, call_rsi, call_rdi, call_r8, call_r10, call_r11, call_rsp, call_rflags;
 	uint64_t call_mask;
