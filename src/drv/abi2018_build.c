@@ -250,6 +250,7 @@ static bool reap(struct drv *d)
 	else if (!sys_call4(__NR_wait4, w->pid, 0, __WALL | WNOHANG, 0))
 		return false;
 	w->pid = 0;
+	w->done = false;
 	return true;
 }
 
@@ -270,7 +271,6 @@ bool worker_start(struct drv *d)
 	}
 	if (!w->stack)
 		return false;
-	w->done = false;
 	w->pid = sys_task((void *)(w->stack + STACK), worker, d);
 	if (w->pid > 0)
 		return true;

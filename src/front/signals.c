@@ -435,7 +435,14 @@ struct kucontext *rt_sigreturn(struct thread *t, struct kucontext *uc)
 	signals_altstack_set(t, &uc->stack, uc->mc.rsp);	/* as in the kernel, a bad one changes nothing */
 	uc->stack = (struct kstack){ .sp = (uintptr_t)t + THREAD_STACK_OFFSET,
 				     .size = THREAD_SLOT_SIZE - THREAD_STACK_OFFSET };
-	engine_resume(&rt.engine, t, uc);
+	if ((uint32_t)uc->mc.rax == ERESUME) {	/* the frame is going to be used, and may be anything */
+		struct kucontext *copy = thread_of_stack(uc) == t ? uc : into_slot(t, uc);
+
+		if (!copy)
+			return rt_pending(t, uc);
+		uc = copy;
+		engine_resume(&rt.engine, t, uc);
+	}
 	return rt_pending(t, uc);
 }
 

@@ -33,22 +33,37 @@ static void drop_abandoned(struct thread *t, uint64_t rsp)
 	if (rsp - t->altstack.sp - 1 < t->altstack.size)
 		return;				/* of a signal handler, in the middle of something */
 	while (d->entries && d->entry[d->entries - 1].rsp <= rsp)
-		d->pairs = d->entry[--d->entries].pairs;
+		d->top = d->entry[--d->entries].top;
+}
+
+/* How many places are taken: those above the highest that is in force, or will be, are free. */
+static uint32_t places_taken(const struct thread_delivery *d)
+{
+	uint32_t taken = d->top, i;
+
+	for (i = 0; i < d->entries; i++)
+		if (d->entry[i].top > taken)
+			taken = d->entry[i].top;
+	return taken;
 }
 
 long delivery_register_thread(struct thread *t, const struct enclu_pair *pair, uint64_t rsp)
 {
 	struct thread_delivery *d = &t->delivery;
+	uint32_t place;
 
 	drop_abandoned(t, rsp);
 	if (!pair->enclu && !pair->handler) {
-		if (!d->pairs)						return -EINVAL;
-		d->pairs--;
+		if (!d->top)						return -EINVAL;
+		d->top = d->pushed[d->top - 1].below;
 		return 0;
 	}
+	place = places_taken(d);
 	if (pair->enclu == pair->handler)				return -EINVAL;
-	if (d->pairs == DELIVERY_PAIRS_MAX)				return -ENOMEM;
-	d->pair[d->pairs++] = *pair;
+	if (place == DELIVERY_PAIRS_MAX)				return -ENOMEM;
+	d->pushed[place].pair = *pair;
+	d->pushed[place].below = d->top;
+	d->top = place + 1;
 	return 0;
 }
 
@@ -56,7 +71,7 @@ void delivery_interrupted(struct thread *t, uint64_t tcs, uint64_t rsp)
 {
 	struct thread_delivery *d = &t->delivery;
 
-	if (!d->pairs && !d->entries)
+	if (!d->top && !d->entries)
 		return;
 	drop_abandoned(t, rsp);
 	if (d->entries == DELIVERY_ENTRIES_MAX) {	/* more frames than anybody resumes: the outermost one's is lost */
@@ -65,7 +80,7 @@ void delivery_interrupted(struct thread *t, uint64_t tcs, uint64_t rsp)
 	}
 	d->entry[d->entries].tcs = tcs;
 	d->entry[d->entries].rsp = rsp;
-	d->entry[d->entries].pairs = d->pairs;
+	d->entry[d->entries].top = d->top;
 	d->entries++;
 }
 
@@ -77,7 +92,7 @@ void delivery_resumed(struct thread *t, uint64_t tcs)
 	for (i = d->entries; i-- > 0;) {
 		if (d->entry[i].tcs != tcs)
 			continue;
-		d->pairs = d->entry[i].pairs;
+		d->top = d->entry[i].top;
 		d->entries = i;
 		return;
 	}
@@ -90,9 +105,9 @@ static const struct enclu_pair *pair_at(const struct engine *e, const struct thr
 	const struct thread_delivery *d = &t->delivery;
 	uint32_t i;
 
-	for (i = d->pairs; i-- > 0;)
-		if (d->pair[i].enclu == rip)
-			return &d->pair[i];
+	for (i = d->top; i; i = d->pushed[i - 1].below)
+		if (d->pushed[i - 1].pair.enclu == rip)
+			return &d->pushed[i - 1].pair;
 	return delivery_registered(e) && e->delivery.process.enclu == rip ? &e->delivery.process : NULL;
 }
 

@@ -30,15 +30,20 @@ struct delivery {
 };
 
 /*
- * struct thread_delivery - a thread's pairs, the last one in force first (C5-6), and its entries that AEX interrupted:
- * each remembers how many pairs there were, since nothing can be registered while the thread is inside.
+ * struct thread_delivery - a thread's pairs, a stack (C5-6), and its entries that AEX interrupted: each remembers which
+ * pair was on top, since nothing can be registered while the thread is inside. Pairs are numbered from 1; one that was
+ * taken away stays in its place as long as an entry may bring it back, so that nobody's pushing and popping meanwhile
+ * disturbs it.
  */
 struct thread_delivery {
-	uint32_t pairs, entries;
-	struct enclu_pair pair[DELIVERY_PAIRS_MAX];
+	uint32_t top, entries;			/* top: 0 for none */
+	struct {
+		struct enclu_pair pair;
+		uint32_t below;			/* less than its own number */
+	} pushed[DELIVERY_PAIRS_MAX];
 	struct {
 		uint64_t tcs, rsp;
-		uint32_t pairs;
+		uint32_t top;
 	} entry[DELIVERY_ENTRIES_MAX];
 };
 

@@ -61,6 +61,15 @@ bool own_repair(const struct te *te, unsigned tcs, unsigned frame)
 	return o.out == OWN_PLAIN && o.r[RAX] == EEXIT;
 }
 
+bool own_finish(const struct te *te, unsigned tcs)
+{
+	struct own o = own_eenter(te, tcs, OWN_PLAIN, (uintptr_t)own_enclu[OWN_PLAIN_2]);
+
+	o.r[RAX] = ERESUME;
+	own_call(&o);
+	return o.r[RAX] == EEXIT && o.r[RDI] == 0;
+}
+
 void own_expect_aex(const struct own *o, const struct te *te, unsigned tcs, uint64_t aep, uint64_t rbp)
 {
 	unsigned i;

@@ -65,6 +65,8 @@ uint64_t own_load(const struct te *te, unsigned offset, const void *code, uint64
 
 /** own_repair() - the second phase, by the enclave: adds 2 to RIP in frame @frame of @tcs. False if it did not. */
 bool own_repair(const struct te *te, unsigned tcs, unsigned frame);
+/** own_finish() - ERESUME of frame 0 of @tcs, which then leaves. False if the enclave found a register changed. */
+bool own_finish(const struct te *te, unsigned tcs);
 /** own_expect_aex() - @o shows the state that an AEX leaves (AEX-01 to AEX-06), but RAX and what @fixup changes. */
 void own_expect_aex(const struct own *o, const struct te *te, unsigned tcs, uint64_t aep, uint64_t rbp);
 

@@ -19,8 +19,10 @@ own_call:
 	sub	$8, %rsp
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
+	push	%fs:own_current@tpoff
+	mov	%rdi, %fs:own_current@tpoff
 	mov	%rsp, STACK(%rdi)
-	push	%rdi
+	sub	$8, %rsp
 	mov	%rsp, 8(%rdi)
 	mov	(%rdi), %rax
 	mov	%rax, -8(%rsp)
@@ -44,8 +46,9 @@ own_call:
 	mov	R(7)(%rdi), %rdi
 	jmp	*-8(%rsp)
 
-landed:	/* 0(%rsp): where; 8(%rsp), where RSP was: the struct, unless the enclave has moved RSP */
-	xchg	%rdi, 8(%rsp)
+landed:	/* 0(%rsp): where. RSP may be another one than went in: an ERESUME brings that of the EENTER. */
+	push	%rdi
+	mov	%fs:own_current@tpoff, %rdi
 	mov	%rax, R(0)(%rdi)
 	mov	%rcx, R(1)(%rdi)
 	mov	%rdx, R(2)(%rdi)
@@ -60,17 +63,15 @@ landed:	/* 0(%rsp): where; 8(%rsp), where RSP was: the struct, unless the enclav
 	mov	%r13, R(13)(%rdi)
 	mov	%r14, R(14)(%rdi)
 	mov	%r15, R(15)(%rdi)
-	lea	8(%rsp), %rax
-	mov	%rax, R(4)(%rdi)
-	mov	8(%rsp), %rax
-	mov	%rax, R(7)(%rdi)
-	pop	%rax
-	mov	%rax, OUT(%rdi)
+	pop	R(7)(%rdi)
+	pop	OUT(%rdi)
+	mov	%rsp, R(4)(%rdi)
 	pushfq
 	pop	RFLAGS(%rdi)
 	stmxcsr	MXCSR(%rdi)
 	fnstcw	MXCSR+4(%rdi)
 	mov	STACK(%rdi), %rsp
+	pop	%fs:own_current@tpoff
 	push	$0x202			/* DF and AC may be the enclave's */
 	popfq
 	ldmxcsr	(%rsp)
@@ -140,6 +141,11 @@ own_next:
 	.irp	id, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 	.quad	next_\id
 	.endr
+
+	.section .tbss, "awT", @nobits
+	.balign	8
+own_current:				/* the struct of the innermost call of this thread */
+	.zero	8
 
 	.bss
 	.balign	8
