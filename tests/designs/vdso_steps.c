@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -127,4 +128,62 @@ TEST(vdso_steps, signal_at_every_instruction_makes_no_difference)
 	EXPECT_EQ(covered, instructions[play_version]);
 	signal(SIGTRAP, SIG_DFL);
 	signal(SIGUSR1, SIG_DFL);
+}
+
+static volatile unsigned inside, elsewhere;
+static unsigned wrong_state;
+
+/* What a handler may see of an interrupted enclave: the ENCLU, about to resume. */
+static void on_timer(int sig, siginfo_t *info, void *context)
+{
+	const greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)sig, (void)info;
+	if ((uint64_t)r[REG_RIP] - dv_te.base < dv_te.size)
+		wrong_state++;
+	if ((uint64_t)r[REG_RIP] != dv_address(dv_info->enclu) || r[REG_RAX] != ERESUME) {
+		elsewhere++;
+		return;
+	}
+	inside++;
+	wrong_state += (uint64_t)r[REG_RBX] != dv_te.tcs[0] || r[REG_RCX] != r[REG_RIP] || r[REG_R8] || r[REG_R15] ||
+		       (uint64_t)r[REG_RBP] != play_call_stack - 16;
+}
+
+/* Sums in every register that it has; RSI: rounds, result. Then out, with the callee-saved ones as they came. */
+SNIPPET(snip_sum, "mov (%rsi), %rax; xor %edx, %edx; xor %r8d, %r8d; pxor %xmm3, %xmm3; mov $3, %r10d; movq %r10, %xmm4;"
+	"1: lea 1(%rdx,%r10), %rdx; imul $7, %r8, %r8; add %rdx, %r8; paddq %xmm4, %xmm3; dec %rax; jnz 1b;"
+	"movq %xmm3, %r11; add %r11, %r8; mov %r8, 8(%rsi);" DV_LEAVE);
+
+/* Proves: C3-10, C4-7 */
+TEST(vdso_steps, signals_while_inside_resume_where_it_was)
+{
+	struct sigaction timer = { .sa_sigaction = on_timer, .sa_flags = SA_SIGINFO };
+	const struct itimerval often = { { 0, 700 }, { 0, 700 } }, never = { 0 };
+	uint64_t sum = 0, d = 0, rounds = 3000000, i;
+	unsigned calls;
+
+	if (!dv_ready())
+		return;
+	for (i = 0; i < rounds; i++) {
+		d += 4;
+		sum = sum * 7 + d;
+	}
+	sum += 3 * rounds;
+	inside = elsewhere = wrong_state = 0;
+	sigaction(SIGALRM, &timer, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (calls = 0; inside < 50 && calls < 2000; calls++) {
+		DV_START(snip_sum, counter);
+		counter[0] = rounds;
+		counter[1] = 0;
+		play();
+		EXPECT_EEXIT();
+		EXPECT_EQ(counter[1], sum);
+		EXPECT_MEMEQ(&play_out.r.r12, &play_in.r.r12, 4 * 8);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_DFL);
+	EXPECT_TRUE(inside >= 50);
+	EXPECT_EQ(wrong_state, 0);
 }
