@@ -146,7 +146,8 @@ void threads_forked(struct thread *t)
 	t->pid = rt.pid = (uint64_t)sys_call0(NR_GETPID);
 	t->lent.valid = t->lent.acted = false;
 	held_forked(t);
-	t->delivery.top = t->delivery.entries = 0;	/* C5-6 */
+	t->delivery.top = t->delivery.entries = t->delivery.fresh = 0;	/* C5-6 */
+	t->delivery.popped = false;
 	t->stats = stats_claim_thread();
 	if (!t->stats)
 		t->stats = &t->own_stats;

@@ -25,7 +25,32 @@ bool delivery_registered(const struct engine *e)
 	return e->delivery.process.enclu || e->delivery.process.handler;
 }
 
-/* Entries whose host frame the program has left: abandoned. What was in force when they began is so again. */
+/*
+ * What was in force when an abandoned entry began, @top, is so again, under what was registered since: nobody says when an
+ * entry is abandoned, but its handler does not register something and then enter nothing.
+ */
+static void restore(struct thread_delivery *d, uint32_t top)
+{
+	uint32_t i = d->top, n = d->fresh;
+
+	if (d->popped)
+		return;
+	if (!n) {
+		d->top = top;
+		return;
+	}
+	while (--n)
+		i = d->pushed[i - 1].below;
+	d->pushed[i - 1].below = top;
+}
+
+static void settle(struct thread_delivery *d)
+{
+	d->fresh = 0;
+	d->popped = false;
+}
+
+/* Entries whose host frame the program has left: abandoned. */
 static void drop_abandoned(struct thread *t, uint64_t rsp)
 {
 	struct thread_delivery *d = &t->delivery;
@@ -33,7 +58,7 @@ static void drop_abandoned(struct thread *t, uint64_t rsp)
 	if (rsp - t->altstack.sp - 1 < t->altstack.size)
 		return;				/* of a signal handler, in the middle of something */
 	while (d->entries && d->entry[d->entries - 1].rsp <= rsp)
-		d->top = d->entry[--d->entries].top;
+		restore(d, d->entry[--d->entries].top);
 }
 
 /* How many places are taken: those above the highest that is in force, or will be, are free. */
@@ -56,6 +81,10 @@ long delivery_register_thread(struct thread *t, const struct enclu_pair *pair, u
 	if (!pair->enclu && !pair->handler) {
 		if (!d->top)						return -EINVAL;
 		d->top = d->pushed[d->top - 1].below;
+		if (d->fresh)
+			d->fresh--;
+		else
+			d->popped = true;
 		return 0;
 	}
 	place = places_taken(d);
@@ -64,7 +93,15 @@ long delivery_register_thread(struct thread *t, const struct enclu_pair *pair, u
 	d->pushed[place].pair = *pair;
 	d->pushed[place].below = d->top;
 	d->top = place + 1;
+	d->fresh++;
 	return 0;
+}
+
+void delivery_entered(struct thread *t, uint64_t rsp)
+{
+	if (t->delivery.entries)
+		drop_abandoned(t, rsp);
+	settle(&t->delivery);
 }
 
 void delivery_interrupted(struct thread *t, uint64_t tcs, uint64_t rsp)
@@ -82,6 +119,8 @@ void delivery_interrupted(struct thread *t, uint64_t tcs, uint64_t rsp)
 	d->entry[d->entries].rsp = rsp;
 	d->entry[d->entries].top = d->top;
 	d->entries++;
+	settle(d);
+	t->cache.tcs_la = 0;		/* the fast path would tell nobody */
 }
 
 void delivery_resumed(struct thread *t, uint64_t tcs)
@@ -94,6 +133,7 @@ void delivery_resumed(struct thread *t, uint64_t tcs)
 			continue;
 		d->top = d->entry[i].top;
 		d->entries = i;
+		settle(d);
 		return;
 	}
 }

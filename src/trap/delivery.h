@@ -37,6 +37,8 @@ struct delivery {
  */
 struct thread_delivery {
 	uint32_t top, entries;			/* top: 0 for none */
+	uint32_t fresh;				/* how many, from top down, were pushed since the last entry or AEX */
+	bool     popped;			/* since then an older one was taken away */
 	struct {
 		struct enclu_pair pair;
 		uint32_t below;			/* less than its own number */
@@ -57,6 +59,8 @@ bool delivery_registered(const struct engine *e);
 /** delivery_register_thread() - C5-6: pushes, or for (0,0) pops. 0, -EINVAL, -ENOMEM. @rsp: the program's. */
 long delivery_register_thread(struct thread *t, const struct enclu_pair *pair, uint64_t rsp);
 
+/** delivery_entered() - an EENTER with the host's @rsp. While the thread has interrupted entries, none may be missed. */
+void delivery_entered(struct thread *t, uint64_t rsp);
 /** delivery_interrupted(), delivery_resumed() - an AEX of the entry through @tcs, with the host's @rsp; its ERESUME. */
 void delivery_interrupted(struct thread *t, uint64_t tcs, uint64_t rsp);
 void delivery_resumed(struct thread *t, uint64_t tcs);

@@ -132,7 +132,7 @@ static void cache_fill(struct thread *t)
 	struct secs *secs = secs_of(&c->secs);
 
 	t->cache.tcs_la = 0;
-	if (t->tcs->cssa != 0 || t->tcs->flags & ~SGX_TCS_AEXNOTIFY || c->save_tf)
+	if (t->tcs->cssa != 0 || t->tcs->flags & ~SGX_TCS_AEXNOTIFY || c->save_tf || t->delivery.entries)
 		return;
 	t->cache.generation = c->tcs.section->generation;
 	t->cache.generation_seen = atomic_load_explicit(c->tcs.section->generation, memory_order_acquire);
@@ -244,6 +244,7 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 	if (c->enclave_mode && !inside) {
 		if (leaf == EENTER) {
 			t->stats->eenter++;
+			delivery_entered(t, uc->mc.rsp);
 		} else {
 			t->stats->eresume++;
 			delivery_resumed(t, c->tcs_la);
