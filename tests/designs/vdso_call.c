@@ -108,9 +108,14 @@ struct dv_exit dv_exit(void)
 	return x;
 }
 
+bool dv_has_run(void)
+{
+	return play_version == VDSO_V38 || play_version == VDSO_UPSTREAM;
+}
+
 uint64_t dv_result(void)
 {
-	return play_version == VDSO_V28 || play_version == VDSO_V36 ? 0xfffffff2 : 0;
+	return dv_has_run() ? 0 : 0xfffffff2;
 }
 
 void dv_expect(const char *file, int line, uint32_t leaf, unsigned vector, unsigned error_code, uint64_t address)

@@ -35,6 +35,8 @@ struct dv_exit {
 	uint64_t address;
 };
 struct dv_exit dv_exit(void);
+/** dv_has_run() - one struct is on the stack (v38, upstream); else TCS, exception struct and handler (v28, v36). */
+bool dv_has_run(void);
 /** dv_result() - what the function returns after an exception if there is no handler: 0, or -EFAULT, as 32 bits. */
 uint64_t dv_result(void);
 /** dv_expect() - the last call ended with this exception, RAX and struct (C3-2, C3-3, B-7). */

@@ -211,11 +211,6 @@ static int handler38(long rdi, long rsi, long rdx, long ursp, long r8, long r9, 
 	return -33;
 }
 
-static bool handler_has_run(void)
-{
-	return play_version == VDSO_V38 || play_version == VDSO_UPSTREAM;
-}
-
 /* Proves: C3-4, C3-13 */
 TEST(vdso_callers, registers_go_to_the_handler_and_a_number_to_the_caller)
 {
@@ -224,7 +219,7 @@ TEST(vdso_callers, registers_go_to_the_handler_and_a_number_to_the_caller)
 	memset(&seen, 0, sizeof(seen));
 	START(snip_values);
 	play_run.user_data = play_run38.user_data = (uint64_t)&seen;
-	set_handler(handler_has_run() ? (void *)handler38 : (void *)handler28);
+	set_handler(dv_has_run() ? (void *)handler38 : (void *)handler28);
 	play_call(in_c);
 	expect_callee_saved();
 	EXPECT_EQ(result, (uint32_t)-33);
@@ -235,7 +230,7 @@ TEST(vdso_callers, registers_go_to_the_handler_and_a_number_to_the_caller)
 	EXPECT_EQ(seen.r8, 5);
 	EXPECT_EQ(seen.r9, 6);
 	EXPECT_TRUE(seen.ursp > (uint64_t)play_call_stack - 65536 && seen.ursp < play_call_stack);
-	if (handler_has_run()) {			/* the context pointer comes back untouched */
+	if (dv_has_run()) {			/* the context pointer comes back untouched */
 		EXPECT_EQ(seen.run, play_stack[0]);
 		EXPECT_EQ(play_version == VDSO_V38 ? ((struct sgx_enclave_run_v38 *)seen.run)->user_data :
 			  ((struct sgx_enclave_run *)seen.run)->user_data, (uint64_t)&seen);
@@ -245,11 +240,11 @@ TEST(vdso_callers, registers_go_to_the_handler_and_a_number_to_the_caller)
 		EXPECT_EQ(seen.ret, 0);
 	}
 	START(snip_ud2);
-	set_handler(handler_has_run() ? (void *)handler38 : (void *)handler28);
+	set_handler(dv_has_run() ? (void *)handler38 : (void *)handler28);
 	result = dv_saving_call(&call);
 	EXPECT_EQ(result, (uint32_t)-33);
 	EXPECT_EQ(seen.rdi, UD);
-	EXPECT_EQ(seen.ret, handler_has_run() ? 0 : -14);
+	EXPECT_EQ(seen.ret, dv_has_run() ? 0 : -14);
 	dv_leave();
 }
 
@@ -357,7 +352,7 @@ static int enter_deeper(void)
 		return -100;
 	a.stack[0] = play_version == VDSO_V38 ? (uint64_t)&inner38 : play_version == VDSO_UPSTREAM ?
 		     (uint64_t)&inner : dv_te.tcs[level + 1];
-	if (!handler_has_run()) {
+	if (!dv_has_run()) {
 		a.stack[1] = (uint64_t)&e;
 		a.stack[2] = (uint64_t)enter_deeper;
 	}

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bad input to the vDSO function, in the version at hand: which fault it is, and where. */
+/* Structures and handlers that are no good, in the version at hand: which fault it is, and where. */
 #define _GNU_SOURCE
 #include "abi/caught.h"
 #include "designs/vdso_call.h"
 #include "harness.h"
 
-#include <pthread.h>
-#include <stddef.h>
 #include <sys/mman.h>
 
 #define NON_CANONICAL	UINT64_C(0x8000000000001000)
@@ -19,15 +17,8 @@ SNIPPET(snip_poke, "mov %r11, (%r10);" DV_LEAVE);
 SNIPPET(snip_poke_ud2, "mov %r11, (%r10); ud2");
 /* Leaves with RBP = R10. */
 SNIPPET(snip_rbp, "mov %r10, %rbp;" DV_LEAVE);
-/* Says that it is inside, and waits to be let out. */
-SNIPPET(snip_spin, "movl $1, (%rsi); 1: pause; cmpl $0, 4(%rsi); je 1b;" DV_LEAVE);
 
 static uint64_t counter[4];
-
-static bool has_run(void)
-{
-	return play_version == VDSO_V38 || play_version == VDSO_UPSTREAM;
-}
 
 static uint8_t *new_page(int prot)
 {
@@ -41,7 +32,7 @@ static void move_struct(uint8_t *page)
 		memcpy(page, &play_run, sizeof(play_run));
 	else if (play_version == VDSO_V38)
 		memcpy(page, &play_run38, sizeof(play_run38));
-	play_stack[has_run() ? 0 : 1] = (uint64_t)page;
+	play_stack[dv_has_run() ? 0 : 1] = (uint64_t)page;
 }
 
 static bool in_function(uint64_t rip)
@@ -67,7 +58,7 @@ TEST(vdso_faults, run_that_is_not_there_faults_before_the_entry)
 {
 	uint8_t *page;
 
-	if (!dv_ready() || !has_run())
+	if (!dv_ready() || !dv_has_run())
 		return;
 	counter[0] = 0;
 	page = new_page(PROT_NONE);
@@ -106,7 +97,7 @@ TEST(vdso_faults, struct_that_cannot_be_written_faults_at_the_exit)
 	DV_START(snip_count, counter);
 	move_struct(page);
 	mprotect(page, 4096, PROT_READ);
-	if (has_run()) {
+	if (dv_has_run()) {
 		EXPECT_TRUE(CAUGHT(play()));
 		expect_page_fault((uint64_t)page + (play_version == VDSO_V38 ? 12 : 8), 7, dv_info->eexit_pad);
 	} else {
@@ -120,7 +111,7 @@ TEST(vdso_faults, struct_that_cannot_be_written_faults_at_the_exit)
 	move_struct(page);
 	mprotect(page, 4096, PROT_READ);
 	EXPECT_TRUE(CAUGHT(play()));
-	expect_page_fault((uint64_t)page + (play_version == VDSO_V38 ? 12 : has_run() ? 8 : 0), 7,
+	expect_page_fault((uint64_t)page + (play_version == VDSO_V38 ? 12 : dv_has_run() ? 8 : 0), 7,
 			  dv_info->exception_pad);
 	EXPECT_EQ(caught.gregs[REG_RDI], UD);	/* the exception inside was fixed up; this is another one, outside */
 	EXPECT_EQ(caught.gregs[REG_RAX], ERESUME);
@@ -336,152 +327,6 @@ TEST(vdso_faults, handler_that_returns_garbage)
 	catch_end();
 }
 
-/* An EENTER of TCS @tcs that does not get in. */
-static void expect_refused(uint64_t tcs, uint32_t leaf, unsigned vector, unsigned error_code, uint64_t address)
-{
-	DV_START(snip_count, counter);
-	counter[0] = 0;
-	play_set_tcs(tcs);
-	play_leaf(leaf);
-	play();
-	EXPECT_EXCEPTION(leaf, vector, error_code, address);
-	EXPECT_EQ(play_out.r.r15, play_in.r.r15);	/* no AEX: all others are the caller's */
-	EXPECT_EQ(play_out.r.r9, play_in.r.r9);
-	EXPECT_EQ(play_out.r.rdi, vector);
-	EXPECT_EQ(play_out.r.rsi, error_code);
-	EXPECT_EQ(play_out.r.rdx, address);
-	EXPECT_EQ(play_out.r.rbx, play_version == VDSO_V28 ? tcs : play_in.r.rbx);
-	EXPECT_EQ(counter[0], 0);
-	EXPECT_EQ(caught.count, 0);
-}
-
-/* Proves: C3-1, C3-2, B-36 */
-TEST(vdso_faults, tcs_that_is_none)
-{
-	uint64_t page;
-	uint32_t leaf;
-
-	if (!dv_ready())
-		return;
-	page = (uint64_t)new_page(PROT_READ | PROT_WRITE);
-	*(volatile uint8_t *)page = 0;
-	catch_begin(0);
-	for (leaf = EENTER; leaf <= ERESUME; leaf++) {
-		expect_refused(0, leaf, PF, 6, 0xfff);			/* C3-1: not looked at before */
-		expect_refused(dv_te.tcs[0] + 8, leaf, GP, 0, 0);
-		expect_refused(page, leaf, PF, 0x8007, page + 0xfff);
-		expect_refused(dv_te.data, leaf, PF, 0x8007, dv_te.data + 0xfff);
-		expect_refused(NON_CANONICAL, leaf, GP, 0, 0);
-	}
-	expect_refused(dv_te.tcs[0], ERESUME, GP, 0, 0);		/* CSSA is 0 */
-	munmap((void *)page, 4096);
-	for (leaf = EENTER; leaf <= ERESUME; leaf++)
-		expect_refused(page, leaf, PF, 6, page + 0xfff);
-	catch_end();
-}
-
-static volatile uint32_t spin[2];
-
-static void *spinner(void *unused)
-{
-	struct dv_any a = {
-		.fn = dv_address(dv_info->enter), .rdi = TE_JUMP, .rsi = (uint64_t)spin, .rdx = dv_te.scratch + 2048,
-		.leaf = EENTER, .r9 = dv_te.eexit, .stack = { play_stack[0], play_stack[1], play_stack[2] },
-	};
-	struct sgx_enclave_run_v38 run38 = { .tcs = dv_te.tcs[1] };
-	struct sgx_enclave_run run = { .tcs = dv_te.tcs[1] };
-
-	(void)unused;
-	a.stack[0] = play_version == VDSO_V38 ? (uint64_t)&run38 : play_version == VDSO_UPSTREAM ? (uint64_t)&run :
-		     dv_te.tcs[1];
-	if (!has_run())
-		a.stack[1] = a.stack[2] = 0;
-	return (void *)dv_saving_call(&a);
-}
-
-/* Proves: B-36, C3-3 */
-TEST(vdso_faults, tcs_in_use_by_another_thread)
-{
-	pthread_t thread;
-	void *result;
-
-	if (!dv_ready())
-		return;
-	catch_begin(0);
-	spin[0] = spin[1] = 0;
-	DV_START(snip_count, counter);
-	memcpy((void *)(dv_te.scratch + 2048), snip_spin, (size_t)(snip_spin_end - snip_spin));
-	ASSERT_EQ(pthread_create(&thread, NULL, spinner, NULL), 0);
-	while (!spin[0])
-		;
-	expect_refused(dv_te.tcs[1], EENTER, GP, 0, 0);
-	expect_refused(dv_te.tcs[1], ERESUME, GP, 0, 0);
-	spin[1] = 1;
-	pthread_join(thread, &result);
-	EXPECT_EQ(result, 0);
-	DV_START(snip_count, counter);
-	play_set_tcs(dv_te.tcs[1]);
-	play();
-	EXPECT_EEXIT();
-	catch_end();
-}
-
-/* Proves: C3-2, B-36 */
-TEST(vdso_faults, cssa_that_has_no_frame_left)
-{
-	unsigned i;
-
-	if (!dv_ready())
-		return;
-	catch_begin(0);
-	for (i = 0; i < 3; i++) {			/* of three frames */
-		DV_START(snip_ud2, 0);
-		play();
-		EXPECT_EXCEPTION(ERESUME, UD, 0, 0);
-	}
-	expect_refused(dv_te.tcs[0], EENTER, GP, 0, 0);
-	DV_START(snip_ud2, 0);
-	play_leaf(ERESUME);				/* the third goes on, and faults again */
-	play();
-	EXPECT_EXCEPTION(ERESUME, UD, 0, 0);
-	catch_end();
-	te_destroy(&dv_te);
-	memset(&dv_te, 0, sizeof(dv_te));
-}
-
-/* Proves: B-36, C3-2 */
-TEST(vdso_faults, ssa_that_is_gone)
-{
-	if (!dv_ready())
-		return;
-	catch_begin(0);
-	DV_START(snip_ud2, 0);
-	play();						/* so that frame 0 is in use */
-	EXPECT_EXCEPTION(ERESUME, UD, 0, 0);
-	mprotect((void *)(dv_te.ssa[0] + 4096), 4096, PROT_NONE);
-	DV_START(snip_count, counter);			/* frame 1 */
-	play();
-	EXPECT_EQ(dv_exit().leaf, EENTER);
-	EXPECT_EQ(dv_exit().vector, PF);
-	EXPECT_EQ(dv_exit().address & ~UINT64_C(0xfff), dv_te.ssa[0] + 4096);
-	EXPECT_EQ(dv_exit().error_code & ~1, 6);
-	munmap((void *)dv_te.ssa[0], 4096);
-	play_leaf(ERESUME);				/* frame 0 */
-	play();
-	EXPECT_EQ(dv_exit().leaf, ERESUME);
-	EXPECT_EQ(dv_exit().vector, PF);
-	EXPECT_EQ(dv_exit().address & ~UINT64_C(0xfff), dv_te.ssa[0]);
-	EXPECT_EQ(dv_exit().error_code & ~2, 4);
-	EXPECT_EQ(caught.count, 0);
-	DV_START(snip_count, counter);			/* another TCS does not mind */
-	play_set_tcs(dv_te.tcs[1]);
-	play();
-	EXPECT_EEXIT();
-	catch_end();
-	te_destroy(&dv_te);
-	memset(&dv_te, 0, sizeof(dv_te));
-}
-
 /* Proves: B-11, C3-14 */
 TEST(vdso_faults, enclave_that_loses_rbp_faults_in_the_function)
 {
@@ -494,7 +339,7 @@ TEST(vdso_faults, enclave_that_loses_rbp_faults_in_the_function)
 	DV_START(snip_rbp, 0);
 	play_in.r.r10 = page;
 	EXPECT_TRUE(CAUGHT(play()));
-	expect_page_fault(page + (has_run() ? 16 : 32), 4, dv_info->eexit_pad);	/* run, or handler */
+	expect_page_fault(page + (dv_has_run() ? 16 : 32), 4, dv_info->eexit_pad);	/* run, or handler */
 	EXPECT_EQ(caught.gregs[REG_RBP], page);
 	DV_START(snip_poke_ud2, 0);			/* AEX restores RBP whatever the enclave made of it */
 	play_in.r.r10 = (uint64_t)counter;
