@@ -16,6 +16,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "uapi/sgx_2018.h"
+
 void fixture_sign(struct sgx_sigstruct *s, unsigned signer);	/* tests/isa/sign.c */
 
 const void *te_vdso_code(uint64_t *size)
@@ -60,6 +62,7 @@ struct builder {
 	struct te *te;
 	EVP_MD_CTX *hash;
 	uint64_t offset;		/* where the next page goes */
+	enum te_2018 abi;
 };
 
 static void record(struct builder *b, const char tag[8], uint64_t a, uint64_t c, const void *rest, size_t size)
@@ -74,6 +77,25 @@ static void record(struct builder *b, const char tag[8], uint64_t a, uint64_t c,
 	EVP_DigestUpdate(b->hash, block, sizeof(block));
 }
 
+/* Success means that the page is queued. */
+static int add_queued(struct builder *b, const struct sgx_enclave_add_pages *pages)
+{
+	const unsigned long cmd = b->abi == TE_2018_RFC ? SGX_RFC_ADD_PAGE : SGX_2018_ADD_PAGE;
+	struct sgx_2018_add_page add = {
+		.addr = b->te->base + pages->offset, .src = pages->src, .secinfo = pages->secinfo,
+		.mrmask = pages->flags & SGX_PAGE_MEASURE ? 0xffff : 0,
+	};
+
+	for (; add.addr < b->te->base + pages->offset + pages->length; add.addr += SGX_PAGE_SIZE) {
+		if (ioctl(b->te->fd, cmd, &add)) {
+			perror("SGX_2018_ADD_PAGE");
+			return -errno;
+		}
+		add.src += SGX_PAGE_SIZE;
+	}
+	return 0;
+}
+
 static int add(struct builder *b, const void *src, uint64_t pages, uint64_t secinfo_flags, bool measure)
 {
 	struct sgx_secinfo secinfo __attribute__((aligned(64))) = { .flags = secinfo_flags };
@@ -83,6 +105,13 @@ static int add(struct builder *b, const void *src, uint64_t pages, uint64_t seci
 	};
 	uint64_t page, chunk;
 
+	if (b->abi) {
+		int ret = add_queued(b, &add);
+
+		if (ret)
+			return ret;
+		add.length = 0;
+	}
 	while (add.length) {
 		if (ioctl(b->te->fd, SGX_IOC_ENCLAVE_ADD_PAGES, &add) && errno != EINTR) {
 			perror("SGX_IOC_ENCLAVE_ADD_PAGES");
@@ -180,7 +209,14 @@ static int init(struct builder *b, const struct te_options *o)
 		fwrite(s, sizeof(*s), 1, f);
 		fclose(f);
 	}
-	if (ioctl(b->te->fd, SGX_IOC_ENCLAVE_INIT, &init)) {
+	if (b->abi) {
+		struct sgx_2018_init old = { .addr = b->te->base, .sigstruct = (uintptr_t)s };
+
+		ret = ioctl(b->te->fd, b->abi == TE_2018_RFC ? SGX_RFC_INIT : SGX_2018_INIT, &old);
+		if (ret)
+			fprintf(stderr, "SGX_2018_INIT: %d\n", ret);
+		ret = ret < 0 ? -errno : -ret;
+	} else if (ioctl(b->te->fd, SGX_IOC_ENCLAVE_INIT, &init)) {
 		ret = -errno;
 		perror("SGX_IOC_ENCLAVE_INIT");
 	}
@@ -213,15 +249,19 @@ static void layout(struct te *te, const struct te_options *o)
 		;
 }
 
-static int reserve(struct te *te, uint64_t wanted)
+/* In 2018 the enclave's own mapping comes first, and the kernel aligns it. */
+static int reserve(struct te *te, uint64_t wanted, enum te_2018 abi)
 {
-	uint8_t *area = mmap(NULL, 2 * te->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *area = abi ? mmap(NULL, te->size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, te->fd, 0) :
+			mmap(NULL, 2 * te->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint64_t aligned = ((uintptr_t)area + te->size - 1) & ~(te->size - 1);
 
 	if (area == MAP_FAILED)
 		return -errno;
-	munmap(area, aligned - (uintptr_t)area);
-	munmap((void *)(aligned + te->size), (uintptr_t)area + te->size - aligned);
+	if (!abi) {
+		munmap(area, aligned - (uintptr_t)area);
+		munmap((void *)(aligned + te->size), (uintptr_t)area + te->size - aligned);
+	}
 	te->base = wanted ? wanted : aligned;
 	te->code += te->base;
 	te->eexit += te->base;
@@ -236,6 +276,7 @@ int te_build(struct te *te, const struct te_options *options)
 {
 	struct te_options o = options ? *options : (struct te_options){ 0 };
 	struct builder b = { .te = te };
+	unsigned long cmd = SGX_IOC_ENCLAVE_CREATE;
 	struct sgx_secs *secs;
 	struct sgx_enclave_create create;
 	int ret;
@@ -247,13 +288,14 @@ int te_build(struct te *te, const struct te_options *options)
 	o.xfrm = o.xfrm ? o.xfrm : 3;
 	layout(te, &o);
 	te->vdso = te_vdso();
-	te->fd = open("/dev/sgx_enclave", O_RDWR | O_CLOEXEC);
+	b.abi = o.abi;
+	te->fd = open(o.abi ? "/dev/sgx" : "/dev/sgx_enclave", O_RDWR | O_CLOEXEC);
 	if (te->fd < 0) {
 		ret = -errno;
-		perror("/dev/sgx_enclave");
+		perror("the device");
 		return ret;
 	}
-	ret = reserve(te, o.base);
+	ret = reserve(te, o.base, o.abi);
 	if (ret)
 		return ret;
 	secs = aligned_alloc(SGX_PAGE_SIZE, SGX_PAGE_SIZE);
@@ -265,9 +307,11 @@ int te_build(struct te *te, const struct te_options *options)
 	secs->attributes.flags = SGX_ATTR_MODE64BIT | o.attributes;
 	secs->attributes.xfrm = o.xfrm;
 	create.src = (uintptr_t)secs;
-	if (ioctl(te->fd, SGX_IOC_ENCLAVE_CREATE, &create)) {
+	if (o.abi)
+		cmd = o.abi == TE_2018_RFC ? SGX_RFC_CREATE : SGX_2018_CREATE;
+	if (ioctl(te->fd, cmd, &create)) {
 		ret = -errno;
-		perror("SGX_IOC_ENCLAVE_CREATE");
+		perror("CREATE");
 		free(secs);
 		return ret;
 	}
@@ -289,7 +333,7 @@ int te_build(struct te *te, const struct te_options *options)
 	if (!ret)
 		ret = init(&b, &o);
 	EVP_MD_CTX_free(b.hash);
-	if (ret || o.no_map)
+	if (ret || o.no_map || o.abi)
 		return ret;
 	ret = map(te, te->base, te->code - te->base, PROT_READ | PROT_WRITE);
 	if (!ret)

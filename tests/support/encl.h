@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A test enclave: built from memory through /dev/sgx_enclave, signed on the spot, entered through the vDSO or a raw
- * ENCLU. For programs that run under `softsgx run` (or on hardware). Operations: encl_code.S.
+ * A test enclave: built from memory through /dev/sgx_enclave or /dev/sgx, signed on the spot, entered through the vDSO
+ * or a raw ENCLU. For programs that run under `softsgx run` (or on hardware). Operations: encl_code.S.
  */
 #ifndef SOFTSGX_TESTS_SUPPORT_ENCL_H
 #define SOFTSGX_TESTS_SUPPORT_ENCL_H
@@ -28,6 +28,7 @@ struct te_options {
 	bool     premap_heap;		/* map the heap RWX before its pages are added */
 	const char *save_sigstruct;	/* a file for the 1808 bytes */
 	bool     no_map;			/* leave the reservation in place */
+	enum te_2018 { TE_UPSTREAM, TE_2018_BASE, TE_2018_RFC } abi; /* /dev/sgx, with these numbers; one mapping, RWX */
 };
 
 struct te {
