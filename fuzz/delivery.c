@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registered pairs (C.1, C5-6) under any sequence of registrations, exits, resumptions and abandoned frames: compared
- * with lists that are simply copied where the runtime remembers a number.
+ * Registered pairs (C.1, C5-6) under any sequence of registrations, entries, exits, resumptions and abandoned frames:
+ * compared with lists that are simply copied where the runtime remembers a number.
  */
 #include "fuzz.h"
 #include "trap/engine.h"
@@ -21,7 +21,8 @@ static struct engine engine;
 static struct thread thread;
 static struct list now;
 static struct { uint64_t tcs, rsp; struct list saved; } entry[DEEP];
-static unsigned int entries;
+static unsigned int entries, fresh;	/* fresh: the last ones of now, pushed since the last entry or exit */
+static bool popped;			/* and one that is older was taken away */
 
 uint64_t rt_copy(void *dst, const void *src, size_t size)
 {
@@ -32,8 +33,28 @@ uint64_t rt_copy(void *dst, const void *src, size_t size)
 
 static void drop(uint64_t rsp)
 {
-	while (entries && entry[entries - 1].rsp <= rsp)
-		now = entry[--entries].saved;
+	while (entries && entry[entries - 1].rsp <= rsp) {
+		struct list list = entry[--entries].saved;
+
+		if (popped)
+			continue;
+		for (unsigned int i = now.count - fresh; i < now.count; i++)
+			list.pair[list.count++] = now.pair[i];
+		now = list;
+	}
+}
+
+static void settle(void)
+{
+	fresh = 0;
+	popped = false;
+}
+
+static void entered(uint64_t rsp)
+{
+	delivery_entered(&thread, rsp);
+	drop(rsp);
+	settle();
 }
 
 /* false: the runtime's room is used up, from which on it may forget what is outermost. */
@@ -44,7 +65,11 @@ static bool push(const struct enclu_pair *pair, uint64_t rsp)
 	drop(rsp);
 	if (!pair->enclu && !pair->handler) {
 		FUZZ_CHECK(ret == (now.count ? 0 : -EINVAL));
-		now.count -= ret == 0;
+		if (ret)
+			return true;
+		now.count--;
+		popped |= !fresh;
+		fresh -= !!fresh;
 	} else if (pair->enclu == pair->handler) {
 		FUZZ_CHECK(ret == -EINVAL);
 	} else if (ret == -ENOMEM) {
@@ -52,6 +77,7 @@ static bool push(const struct enclu_pair *pair, uint64_t rsp)
 	} else {
 		FUZZ_CHECK(ret == 0 && now.count < DELIVERY_PAIRS_MAX);
 		now.pair[now.count++] = *pair;
+		fresh++;
 	}
 	return true;
 }
@@ -67,6 +93,7 @@ static bool interrupted(uint64_t tcs, uint64_t rsp)
 	entry[entries].tcs = tcs;
 	entry[entries].rsp = rsp;
 	entry[entries++].saved = now;
+	settle();
 	return true;
 }
 
@@ -77,6 +104,7 @@ static void resumed(uint64_t tcs)
 		if (entry[i].tcs == tcs) {
 			now = entry[i].saved;
 			entries = i;
+			settle();
 			return;
 		}
 }
@@ -111,11 +139,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	thread.altstack.sp = 100;
 	thread.altstack.size = 20;
 	now.count = entries = 0;
+	settle();
 	for (i = 0; i + 3 <= size; i += 3) {
 		const uint64_t rsp = 200 - data[i + 2] % 64;	/* above the alternate stack */
 
 		pair = (struct enclu_pair){ data[i + 1] % ADDRS, data[i + 1] / ADDRS };
-		switch (data[i] % 4) {
+		switch (data[i] % 5) {
 		case 0:
 			if (!push(&pair, rsp))
 				return 0;
@@ -132,6 +161,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				   (pair.enclu == pair.handler ? -EINVAL : 0));
 			if (pair.enclu != pair.handler)
 				process = pair;
+			break;
+		case 4:
+			entered(rsp);
 			break;
 		}
 		check(&process);

@@ -129,8 +129,10 @@ TEST(delivery, abandoned_entries)
 	push(1, STACK);
 	delivery_interrupted(&thread, 0x100, STACK - 1000);
 	push(2, STACK - 2000);
+	delivery_entered(&thread, STACK - 2500);
 	delivery_interrupted(&thread, 0x200, STACK - 3000);
 	push(3, STACK - 4000);
+	delivery_entered(&thread, STACK - 4500);
 	EXPECT_EQ(push(4, STACK - 1000), 0);		/* back where the first one began: both are gone */
 	EXPECT_EQ(thread.delivery.entries, 0);
 	EXPECT_EQ(handler_of(1), HANDLER(1));
