@@ -84,7 +84,8 @@ static void give_pending(struct thread *t)
 		return;				/* its parent's, if it is a child of vfork */
 	sys_call4(__NR_rt_sigprocmask, KSIG_BLOCK, &all, NULL, 8);
 	t->faults_blocked = true;
-	held_give(t, all);
+	while (held_give(t, all))
+		;
 }
 
 static long gate_exec(struct thread *t, const struct kucontext *uc, uint32_t nr)

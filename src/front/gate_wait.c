@@ -17,7 +17,8 @@
 #endif
 #define UNMASKABLE	(KSIG_BIT(KSIG_KILL) | KSIG_BIT(KSIG_STOP))
 
-extern const char rt_wait_stub[], rt_wait_ret[], rt_wait_saved[], rt_wait_loaded[], rt_wait_end[];
+extern const char rt_wait_stub[], rt_wait_ret[], rt_wait_done[], rt_wait_saved[], rt_wait_loaded[], rt_wait_trap[],
+		  rt_wait_end[];
 
 bool gate_in_wait(const struct kucontext *uc)
 {
@@ -82,15 +83,21 @@ void gate_wait(struct thread *t, struct kucontext *uc, uint32_t nr)
 	t->wait_mask = for_signals ? mask : set;
 	t->wait_outer = uc->sigmask;
 	t->wait_restore = for_signals && (t->vmask & ~set);	/* these must not end it */
+	t->wait_trap = for_signals && (set & PLATFORM_SIGNALS);
 	save_registers(t, m);
 	if (held_ready(t, ~open)) {
 		sys_call4(__NR_rt_sigprocmask, KSIG_BLOCK, &all, NULL, 8);
 		t->faults_blocked = true;
-		t->wait_restore |= held_give(t, open);
+		if (held_give(t, open)) {
+			t->wait_restore = 1;
+			t->wait_open = 0;		/* it is not going to wait */
+		}
 	}
 	if (t->wait_restore)
 		uc->sigmask |= t->vmask;
-	if (!for_signals) {
+	if (t->wait_trap) {
+		m->rsi = (uintptr_t)&t->wait_info;
+	} else if (!for_signals) {
 		t->wait_argument[0] = set;
 		*address = (uintptr_t)&t->wait_argument[0];
 		if (address == &indirect[0]) {
@@ -102,13 +109,32 @@ void gate_wait(struct thread *t, struct kucontext *uc, uint32_t nr)
 	m->rip = (uintptr_t)rt_wait_stub;
 }
 
+/* rt_sigtimedwait() has returned what it says; who has sent the signal held.c may know better. False: it waits on. */
+static bool signal_taken(struct thread *t, struct kmcontext *m)
+{
+	struct ksiginfo info = t->wait_info;
+
+	if ((int64_t)m->rax <= 0)
+		return true;
+	if (info.code == HELD_CODE && !held_take(t, (int)m->rax, &info))
+		return false;
+	if (t->wait_rsi && rt_copy((void *)t->wait_rsi, &info, sizeof(info)))
+		m->rax = (uint64_t)-EFAULT;
+	return true;
+}
+
 void gate_wait_end(struct thread *t, struct kucontext *uc)
 {
 	struct kmcontext *m = &uc->mc;
 	const char *rip = (const char *)m->rip;
+	bool again = rip == rt_wait_stub || (rip > rt_wait_ret && rip < rt_wait_done &&
+					     ((int64_t)m->rax == -EINTR || m->rax == t->wait_nr));
 
 	if (rip >= rt_wait_saved && rip < rt_wait_loaded)
 		m->rax = t->wait_rax;
+	again = again || (t->wait_trap && !signal_taken(t, m));
+	if (again)
+		m->rax = t->wait_nr;
 	m->rdi = t->wait_rdi;
 	m->rsi = t->wait_rsi;
 	m->rdx = t->wait_rdx;
@@ -117,18 +143,21 @@ void gate_wait_end(struct thread *t, struct kucontext *uc)
 	m->r9 = t->wait_r9;
 	m->r11 = t->stub_r11;
 	m->rcx = t->stub_rip;
-	m->rip = rip == rt_wait_stub ? t->stub_rip - 2 : t->stub_rip;	/* the program's SYSCALL, or behind it */
+	m->rip = again ? t->stub_rip - 2 : t->stub_rip;	/* the program's SYSCALL, or behind it */
 	uc->sigmask = t->wait_outer;
 	t->wait_open = 0;
 }
 
-void gate_wait_cut(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc)
+bool gate_wait_cut(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc)
 {
-	/* Of the calls made here none returns -EINTR but to run a handler, and then with its own mask still in force. */
+	const bool trap = sig == KSIG_TRAP && info->code > 0 && (const char *)uc->mc.rip == rt_wait_trap + 1;
+
+	/* These calls return -EINTR to run a handler, which starts with their own mask still in force. */
 	t->wait_cut = (const char *)uc->mc.rip == rt_wait_ret && (int64_t)uc->mc.rax == -EINTR && info->code <= 0 &&
 		      !(t->wait_mask & KSIG_BIT(sig));
 	t->faults_blocked = true;		/* as that mask may have it */
 	gate_wait_end(t, uc);
+	return trap;
 }
 
 void gate_wait_again(struct thread *t, struct kucontext *uc)

@@ -60,15 +60,17 @@ bool held_take(struct thread *t, int sig, struct ksiginfo *info)
 	return take(&t->held, sig, info) || take(&rt.held, sig, info);
 }
 
-static long queue(const struct thread *t, int sig, const struct ksiginfo *info)
+/* Makes @t look, by a signal that ends what @sig would end. */
+static bool wake(const struct thread *t, int sig)
 {
-	return sys_call4(__NR_rt_tgsigqueueinfo, t->pid, t->tid, sig, info);
+	const struct ksiginfo info = { .signo = sig, .code = HELD_CODE };
+
+	return !sys_call4(__NR_rt_tgsigqueueinfo, t->pid, t->tid, sig, &info);
 }
 
-/* To a thread that does not block it, or waits for it. */
+/* The process's signal @sig is for a thread that does not block it, or waits for it. */
 static void offer(const struct thread *self, int sig)
 {
-	struct ksiginfo info;
 	uint32_t word;
 
 	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
@@ -82,9 +84,8 @@ static void offer(const struct thread *self, int sig)
 
 			if (t == self || t->pid != rt.pid || !t->tid || !(open & KSIG_BIT(sig)))
 				continue;
-			if (!take(&rt.held, sig, &info) || !queue(t, sig, &info))
+			if (wake(t, sig))	/* else it has just ended */
 				return;
-			put(&rt.held, sig, &info);	/* that one has just ended */
 		}
 	}
 }
@@ -107,13 +108,21 @@ void held_share(struct thread *t)
 
 bool held_give(struct thread *t, uint64_t set)
 {
-	uint64_t ready = held_ready(t, ~set);
+	const uint64_t now[2] = { 0 };
+	uint64_t ready = held_ready(t, ~set), own = ready & pending(&t->held), one;
 	struct ksiginfo info;
 	bool given = false;
 
+	if (own)
+		ready = own;			/* a thread's own go first */
 	for (; ready; ready &= ready - 1) {
 		int sig = __builtin_ctzll(ready) + 1;
 
+		/* What only wanted this thread to look would be in the way. */
+		one = KSIG_BIT(sig);
+		while (sys_call4(__NR_rt_sigtimedwait, &one, &info, now, sizeof(one)) == sig)
+			if (info.code != HELD_CODE)
+				held_add(t, sig, &info);
 		if (held_take(t, sig, &info))
 			given |= !sys_call4(__NR_rt_tgsigqueueinfo, sys_call0(__NR_getpid), sys_call0(__NR_gettid), sig,
 					    &info);

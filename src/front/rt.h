@@ -132,8 +132,11 @@ void gate_process(struct thread *t, struct kucontext *uc, uint32_t nr);
 void gate_wait(struct thread *t, struct kucontext *uc, uint32_t nr);
 bool gate_in_wait(const struct kucontext *uc);
 void gate_wait_end(struct thread *t, struct kucontext *uc);	/* RIP in the stub: at the program's SYSCALL, or behind it */
-/* @sig has met the thread in the stub; if it has ended the wait, a handler starts with the mask of the wait. */
-void gate_wait_cut(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc);
+/*
+ * @sig has met the thread in the stub; if it has ended the wait, a handler starts with the mask of the wait. True: it is
+ * the stub's own trap, and has been dealt with.
+ */
+bool gate_wait_cut(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc);
 void gate_wait_again(struct thread *t, struct kucontext *uc);	/* it was for nothing: the program waits on */
 
 /* gate.c: CPUID at RIP (a patched one: @behind is how far RIP is behind its start). */

@@ -20,7 +20,6 @@ enum { NR_RT_SIGACTION = 13, NR_RT_SIGPROCMASK = 14, NR_GETTID = 186, NR_RT_TGSI
  * number, also one that it forces itself: for SIGFPE the instruction faults again, a trapped system call would be lost.
  */
 #define KICK_SIGNAL	KSIG_FPE
-#define KICK_CODE	(-0x5347)	/* its siginfo.code */
 
 void rt_signal_entry(void);
 void rt_restorer(void);
@@ -147,7 +146,7 @@ void signals_pending(struct thread *t, struct kucontext *uc)
 		t->kicked = false;
 		bounce(t, uc);
 	}
-	held_share(t);
+	held_share(t);				/* may find that there is nobody else */
 	while ((ready = held_ready(t, blocked_now(t)))) {
 		int sig = __builtin_ctzll(ready) + 1;
 
@@ -186,15 +185,17 @@ static struct kucontext *into_slot(struct thread *t, const struct kucontext *uc)
 static struct kucontext *pending(struct thread *t, struct kucontext *uc)
 {
 	struct kucontext *copy = uc;
+	uint64_t ready;
 
 	__atomic_store_n(&t->again, 0, __ATOMIC_SEQ_CST);
-	if (!t->kicked && !t->stray && !held_ready(t, blocked_now(t) & ~t->wait_open))
+	ready = held_ready(t, blocked_now(t) & ~t->wait_open);
+	if (!t->kicked && !t->stray && !ready)
 		return uc;
 	if (thread_of_stack(uc) != t)
 		copy = into_slot(t, uc);
 	if (!copy)
 		return uc;
-	if (gate_in_wait(copy))			/* it has not begun: the program makes it anew, with what has come */
+	if (ready && gate_in_wait(copy))	/* it has not begun: the program makes it anew, with what has come */
 		gate_wait_end(t, copy);
 	signals_pending(t, copy);
 	return copy;
@@ -266,7 +267,9 @@ static void look_again(struct thread *t, struct kucontext *uc)
 /* A signal while the runtime's own code was running on this thread: a copy that met bad memory, or one to hold back. */
 static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kucontext *uc)
 {
-	if (sig == KICK_SIGNAL && info->code == KICK_CODE) {
+	const bool platform = KSIG_BIT(sig) & PLATFORM_SIGNALS;
+
+	if (platform && info->code == HELD_CODE) {
 		t->kicked = true;
 		look_again(t, uc);
 	} else if (info->code <= 0) {
@@ -302,12 +305,10 @@ static void trap_lost(struct thread *t, int sig, struct kucontext *uc)
 static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct kucontext *uc)
 {
 	bool platform = KSIG_BIT(sig) & PLATFORM_SIGNALS;
-	bool leaving = t->in_enclave && engine_in_window(uc);
 
 	if (info->code <= 0 && (KSIG_BIT(sig) & (KSIG_BIT(KSIG_TRAP) | KSIG_BIT(KSIG_SYS))))
 		trap_lost(t, sig, uc);
-	engine_window(&rt.engine, t, uc);
-	if (leaving && sig == KSIG_SEGV && info->code > 0)
+	if (engine_window(&rt.engine, t, uc) && sig == KSIG_SEGV && info->code > 0)
 		return;				/* the fast exit did not find its thread: the enclave has loaded DS */
 	if (platform && info->code > 0) {
 		struct ksiginfo seen = *info;
@@ -340,7 +341,7 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 			signals_deliver(t, sig, &seen, uc, true);
 		return;
 	}
-	if (sig == KICK_SIGNAL && info->code == KICK_CODE) {
+	if (platform && info->code == HELD_CODE) {
 		bounce(t, uc);
 		return;
 	}
@@ -390,8 +391,8 @@ bool rt_signal(int sig, struct ksiginfo *info, struct kucontext *uc)
 	}
 	t->faults_blocked = KSIG_BIT(sig) & FAULT_SIGNALS;
 	signals_take_back(t);
-	if (gate_in_wait(uc))
-		gate_wait_cut(t, sig, info, uc);
+	if (gate_in_wait(uc) && gate_wait_cut(t, sig, info, uc))
+		return false;
 	if (uc->mc.rip - (uintptr_t)rt_sigreturn_entry < (uintptr_t)(rt_sigreturn_masked - rt_sigreturn_entry))
 		uc->mc.rip = rt.vdso_restorer;
 	if (is_tick(info))
@@ -449,7 +450,7 @@ struct kucontext *rt_sigreturn(struct thread *t, struct kucontext *uc)
 /** signals_kick() - make @t leave its enclave for an instant; false if it does not live. */
 bool signals_kick(const struct thread *t)
 {
-	struct ksiginfo info = { .signo = KICK_SIGNAL, .code = KICK_CODE };
+	struct ksiginfo info = { .signo = KICK_SIGNAL, .code = HELD_CODE };
 
 	return !sys_call4(NR_RT_TGSIGQUEUEINFO, t->pid, t->tid, KICK_SIGNAL, &info);
 }

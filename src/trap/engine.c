@@ -30,6 +30,7 @@ CHECK(stub_rip, T_STUB_RIP);		CHECK(stub_r11, T_STUB_R11);		CHECK(wait_rdi, T_WA
 CHECK(wait_rsi, T_WAIT_RSI);		CHECK(wait_rdx, T_WAIT_RDX);		CHECK(wait_r10, T_WAIT_R10);
 CHECK(wait_r8, T_WAIT_R8);		CHECK(wait_r9, T_WAIT_R9);		CHECK(wait_rax, T_WAIT_RAX);
 CHECK(wait_restore, T_WAIT_RESTORE);	CHECK(wait_outer, T_WAIT_OUTER);	CHECK(wait_open, T_WAIT_OPEN);
+CHECK(wait_trap, T_WAIT_TRAP);		CHECK(wait_nr, T_WAIT_NR);
 #define FRAME(field, off) static_assert(offsetof(struct ksigframe, field) == (off), "entry_offsets.h: " #off)
 FRAME(uc.flags, UC_FLAGS);		FRAME(uc.link, UC_LINK);		FRAME(uc.stack, UC_STACK);
 FRAME(uc.mc, UC_MC);			FRAME(uc.sigmask, UC_SIGMASK);

@@ -393,13 +393,22 @@ rt_stub_end:
  * arguments are others, and the mask may have to be changed behind it: the program's registers are in the TCB. While the
  * kernel waits, its mask is the program's to the letter, the platform's signals included. Flags stay as they are.
  */
-	.globl	rt_wait_stub, rt_wait_ret, rt_wait_saved, rt_wait_loaded, rt_wait_end
+	.globl	rt_wait_stub, rt_wait_ret, rt_wait_done, rt_wait_saved, rt_wait_loaded, rt_wait_trap, rt_wait_end
 	.type	rt_wait_stub, @function
 rt_wait_stub:
 	syscall
 rt_wait_ret:
-	mov	%ds, %ecx
 	lea	thread_table(%rip), %r11
+	lea	4(%rax), %rcx
+	jrcxz	rt_wait_again
+	jmp	rt_wait_done
+rt_wait_again:				/* -EINTR, and no handler: another thread was faster to take the signal */
+	mov	%ds, %ecx
+	mov	-7(%r11,%rcx), %rcx
+	mov	T_WAIT_NR(%rcx), %rax
+	jmp	rt_wait_stub
+rt_wait_done:
+	mov	%ds, %ecx
 	mov	-7(%r11,%rcx), %rcx
 	movq	$0, T_WAIT_OPEN(%rcx)
 	mov	T_WAIT_RESTORE(%rcx), %rcx
@@ -420,6 +429,12 @@ rt_wait_saved:
 	mov	T_WAIT_RAX(%rcx), %rax
 rt_wait_loaded:
 	mov	%ds, %ecx
+	mov	-7(%r11,%rcx), %rcx
+	mov	T_WAIT_TRAP(%rcx), %rcx
+	jrcxz	1f
+rt_wait_trap:
+	int3
+1:	mov	%ds, %ecx
 	mov	-7(%r11,%rcx), %rcx
 	mov	T_WAIT_RDI(%rcx), %rdi
 	mov	T_WAIT_RSI(%rcx), %rsi

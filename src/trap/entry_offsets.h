@@ -55,6 +55,8 @@
 #define T_WAIT_RESTORE		368
 #define T_WAIT_OUTER		376
 #define T_WAIT_OPEN		384
+#define T_WAIT_TRAP		392
+#define T_WAIT_NR		400
 
 #define CALL_FRAME		(0x20000 - 0x4000)	/* offset in the slot of the frame that enter_call builds */
 #define CALL_FPSTATE		(CALL_FRAME + 512)

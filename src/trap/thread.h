@@ -76,6 +76,8 @@ struct thread {
 	uint64_t wait_restore;		/* not 0: the mask underneath is to become wait_outer again behind the wait */
 	uint64_t wait_outer;		/* the mask underneath, outside the wait */
 	uint64_t wait_open;		/* platform signals that can end the wait that is made; 0: none is */
+	uint64_t wait_trap;		/* not 0: its result has to be looked at */
+	uint64_t wait_nr;
 
 	/* Part 2 -- C only. */
 	struct cpu cpu;			/* CREGs of the entry in force; the fast path repeats them unchanged */
@@ -88,10 +90,10 @@ struct thread {
 	uint64_t blocked;		/* the mask underneath, while a system call of the program is answered */
 	struct held_signals held;	/* that arrived while blocked, or interrupted the runtime */
 	uint64_t stray;			/* of these, sent to the process: another thread may take them */
-	uint32_t wait_nr;
 	bool     wait_cut;		/* a handler is to start with the mask of a wait: wait_mask */
 	uint64_t wait_mask;
 	uint64_t wait_argument[3];	/* what the call underneath reads: mask; its address and size */
+	struct ksiginfo wait_info;
 	uint64_t pid;			/* not every task that shares this memory is of one process */
 	struct copy_fault copy_fault;
 	struct kstack altstack;		/* the program's own; flags as it gave them */

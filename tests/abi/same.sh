@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# same.sh SOFTSGX HANDLERS DIRECTORY - ordinary programs print under softsgx what they print without: HANDLERS (compiled
-# handlers.c) and the scripts in DIRECTORY. Closes with "N passed, N failed[, N skipped]".
+# same.sh SOFTSGX DIRECTORY PROGRAM... - ordinary programs print under softsgx what they print without: PROGRAMs and, if
+# it is not empty, the scripts in DIRECTORY. Closes with "N passed, N failed[, N skipped]".
 set -u
-softsgx=$1 handlers=$2 directory=$3
+softsgx=$1 directory=$2
+shift 2
 passed=0 failed=0 skipped=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -33,9 +34,13 @@ same() {
 	fi
 }
 
-same handlers "$handlers"
-same node node "$directory/wasm.js"
-same python python3 "$directory/python.py"
-same bash bash "$directory/pipeline.sh"
+for program in "$@"; do
+	same "$(basename "$program")" "$program"
+done
+if [ -n "$directory" ]; then
+	same node node "$directory/wasm.js"
+	same python python3 "$directory/python.py"
+	same bash bash "$directory/pipeline.sh"
+fi
 echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
 [ $failed = 0 ]
