@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the images' versions of __vdso_sgx_enter_enclave share; for assembly. Each is one file sgx_enter*.S that defines
- * the labels below, which vdso.S puts into struct vdso_info: vdso_enter .. vdso_enter_end, vdso_gate (`jmp *vdso_engine`
- * with EAX leaf, RBX TCS, RCX the address of vdso_enclu), vdso_enclu, vdso_eexit_pad right behind it, vdso_exception_pad.
+ * What the images' versions of __vdso_sgx_enter_enclave share; for assembly. Each is one file sgx_enter*.S that
+ * defines the labels below, which vdso.S puts into struct vdso_info: vdso_enter .. vdso_enter_end, vdso_gate
+ * (`jmp *vdso_engine` with EAX leaf, RBX TCS, RCX the address of vdso_enclu), vdso_enclu, vdso_eexit_pad right behind
+ * it, vdso_exception_pad.
  */
 #ifndef SOFTSGX_VDSO_SGX_ENTER_H
 #define SOFTSGX_VDSO_SGX_ENTER_H
@@ -89,8 +90,8 @@ vdso_eexit_pad:
 	.endm
 
 	/*
-	 * C3-7: call *%rax as it was before B-21's LFENCE: by a RET whose prediction leads into a loop. RSP in the middle
-	 * of it does not matter to unwinders.
+	 * C3-7: call *%rax as it was before B-21's LFENCE: by a RET whose prediction leads into a loop. RSP in the
+	 * middle of it does not matter to unwinders.
 	 */
 	.macro	RETPOLINE_CALL
 	call	.Lretpoline

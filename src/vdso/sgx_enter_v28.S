@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Version 28 of the patch series (C3-1 to C3-7): leaf in EAX; tcs, e and handler on the stack; RBX is lost. So it is not
- * for C. All registers but RAX, RBX and RCX belong to caller and enclave all the way.
+ * Version 28 of the patch series (C3-1 to C3-7): leaf in EAX; tcs, e and handler on the stack; RBX is lost. So it is
+ * not for C. All registers but RAX, RBX and RCX belong to caller and enclave all the way.
  * The frame:	32(%rbp) handler	24(%rbp) e	16(%rbp) tcs	8(%rbp) return address	(%rbp) caller's RBP
  */
 #include "vdso/sgx_enter.h"

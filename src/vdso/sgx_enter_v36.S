@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Version 36 of the patch series: v28 for callers in C (C.3's table of requests). Arguments in their SysV places, so the
- * leaf is in ECX; RBX is kept; a handler moves the stack by moving RSP (B-22).
+ * Version 36 of the patch series: v28 for callers in C (C.3's table of requests). Arguments in their SysV places, so
+ * the leaf is in ECX; RBX is kept; a handler moves the stack by moving RSP (B-22).
  * The frame:	32(%rbp) handler	24(%rbp) e	16(%rbp) tcs	8(%rbp) return address	(%rbp) caller's RBP
  *		-8(%rbp) caller's RBX
  */

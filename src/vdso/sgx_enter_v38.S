@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Version 38 of the patch series: v36 with everything in one struct, which has room for the caller's user_data. Upstream
- * is this with other fields.
+ * Version 38 of the patch series: v36 with everything in one struct, which has room for the caller's user_data.
+ * Upstream is this with other fields.
  * The frame:	16(%rbp) run	8(%rbp) return address	(%rbp) caller's RBP	-8(%rbp) caller's RBX
  */
 #include "vdso/sgx_enter.h"

@@ -60,7 +60,7 @@ void dv_start(const uint8_t *code, const uint8_t *end, uint64_t rsi)
 	play_in.r.r9 = dv_te.eexit;
 }
 
-/* An ERESUME does not note the caller's stack, so the code finds the vDSO's frame below RSP at the call (R8: where that is). */
+/* An ERESUME does not note the caller's stack, so the code finds the vDSO's frame below RSP at the call, *R8. */
 SNIPPET(snip_leave, "mov (%r8), %rax; lea -16(%rax), %rbp; lea -24(%rax), %rsp;" DV_LEAVE);
 
 void dv_leave(void)
@@ -122,8 +122,8 @@ void dv_expect(const char *file, int line, uint32_t leaf, unsigned vector, unsig
 {
 	struct dv_exit x = dv_exit();
 
-	if (!x.exception || x.leaf != leaf || x.vector != vector || x.error_code != error_code || x.address != address ||
-	    play_out.r.rax != dv_result())
+	if (!x.exception || x.leaf != leaf || x.vector != vector || x.error_code != error_code ||
+	    x.address != address || play_out.r.rax != dv_result())
 		test_fail(file, line, "exception %d, leaf %u, vector %u, error %x, address %llx, RAX %llx", x.exception,
 			  x.leaf, x.vector, x.error_code, (unsigned long long)x.address,
 			  (unsigned long long)play_out.r.rax);

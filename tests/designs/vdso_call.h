@@ -57,10 +57,10 @@ struct dv_any dv_any(void);
 uint64_t dv_call(const struct dv_any *a);
 /* vdso_calls.S: */
 uint64_t dv_call28(const struct dv_any *a);	/* what C needs for v28: arguments in place, RBX kept */
-uint64_t dv_saving_call(const struct dv_any *a); /* any version; keeps all that C wants kept, whatever happens (C3-12) */
+uint64_t dv_saving_call(const struct dv_any *a); /* any version; keeps what C wants kept, come what may (C3-12) */
 /**
- * dv_escaping_call() - the same with a handler that never returns to the function: it leaves to the caller of this, with
- * RDI, RSI and RDX in dv_escaped and 1 as the result. Without an exit: what the function returned.
+ * dv_escaping_call() - the same with a handler that never returns to the function: it leaves to the caller of this,
+ * with RDI, RSI and RDX in dv_escaped and 1 as the result. Without an exit: what the function returned.
  */
 uint64_t dv_escaping_call(const struct dv_any *a);
 extern uint64_t dv_escaped[3];

@@ -9,8 +9,8 @@
 #include "harness.h"
 
 #define XMM(i)	(X86_XSAVE_XMM0 + 16 * (i))
-#define USES	"rbx", "rdi", "rsi", "r12", "r13", "r14", "r15", "xmm0", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",	\
-		"xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory"
+#define USES	"rbx", "rdi", "rsi", "r12", "r13", "r14", "r15", "xmm0", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",	\
+		"xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory"
 
 /*
  * Enclave code in C: counts at a[0], returns a sum of a[1] .. a[7]. In between it uses every register that one of the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The vDSO function, in the version that this program runs with: what passes through it, and what it returns (C.3, B). */
+/* The vDSO function, in the version at hand: what passes through it, and what it returns (C.3, B). */
 #define _GNU_SOURCE
 #include "abi/caught.h"
 #include "designs/vdso_call.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A signal at every instruction of the vDSO function, in the version at hand: the program steps itself through it by
- * RFLAGS.TF, and at each step another signal is sent that arrives at the same instruction. The outcome must be that of an
- * undisturbed call.
+ * RFLAGS.TF, and at each step another signal is sent that arrives at the same instruction. The outcome must be that
+ * of an undisturbed call.
  */
 #define _GNU_SOURCE
 #include "designs/vdso_call.h"

@@ -121,7 +121,8 @@ static void on_step(int signal, siginfo_t *info, void *context)
 	stepped[ip - (uint64_t)play_current] = 1;
 	_Unwind_Backtrace(visit, &walk);
 	if (walk.vdso_ip != ip || walk.caller_ip != (uint64_t)play_return_address ||
-	    (play_version != VDSO_V28 && walk.caller_rbx != play_in.r.rbx) || walk.caller_rbp != play_in.r.rbp || walk.frames < 5) {
+	    (play_version != VDSO_V28 && walk.caller_rbx != play_in.r.rbx) ||
+	    walk.caller_rbp != play_in.r.rbp || walk.frames < 5) {
 		step_failures++;
 		printf("at +0x%llx: caller 0x%llx rbx 0x%llx rbp 0x%llx\n",
 		       (unsigned long long)(ip - (uint64_t)play_current - image->enter),
