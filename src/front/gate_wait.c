@@ -150,10 +150,11 @@ void gate_wait_end(struct thread *t, struct kucontext *uc)
 
 bool gate_wait_cut(struct thread *t, int sig, const struct ksiginfo *info, struct kucontext *uc)
 {
-	const bool trap = sig == KSIG_TRAP && info->code > 0 && (const char *)uc->mc.rip == rt_wait_trap + 1;
+	const bool fault = (KSIG_BIT(sig) & PLATFORM_SIGNALS) && info->code > 0;	/* SIGCHLD, SIGIO: > 0, too */
+	const bool trap = fault && sig == KSIG_TRAP && (const char *)uc->mc.rip == rt_wait_trap + 1;
 
 	/* These calls return -EINTR to run a handler, which starts with their own mask still in force. */
-	t->wait_cut = (const char *)uc->mc.rip == rt_wait_ret && (int64_t)uc->mc.rax == -EINTR && info->code <= 0 &&
+	t->wait_cut = (const char *)uc->mc.rip == rt_wait_ret && (int64_t)uc->mc.rax == -EINTR && !fault &&
 		      !(t->wait_mask & KSIG_BIT(sig));
 	t->faults_blocked = true;		/* as that mask may have it */
 	gate_wait_end(t, uc);
