@@ -227,6 +227,28 @@ static void waits(void)
 	}
 }
 
+/* Signals of the kernel's own have positive codes, as faults do. */
+static void from_the_kernel(void)
+{
+	const sigset_t blocked = only(SIGCHLD, SIGHUP), mask = only(SIGSEGV, SIGUSR2);
+	sigset_t old;
+	int how;
+
+	set(SIGCHLD, 0, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &blocked, &old);
+	for (how = PPOLL; how <= SUSPEND; how++) {
+		printf("a child ends during %s\n", name[how]);
+		if (!fork()) {
+			sleep_ms(20);
+			_exit(0);
+		}
+		show_wait(how, &mask, 2000);
+		wait(NULL);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 static void timed(void)
 {
 	sigset_t old, both, one;
@@ -443,6 +465,7 @@ int main(int argc, char **argv)
 	ep = epoll_create1(0);
 	epoll_ctl(ep, EPOLL_CTL_ADD, pipes[0], &event);
 	waits();
+	from_the_kernel();
 	timed();
 	process_directed();
 	interrupted_calls();
