@@ -46,8 +46,8 @@ own_call:
 	mov	R(7)(%rdi), %rdi
 	jmp	*-8(%rsp)
 
-landed:	/* 0(%rsp): where. RSP may be another one than went in: an ERESUME brings that of the EENTER. */
-	push	%rdi
+landed:	/* RSP may be any: an ERESUME brings that of the EENTER, from another depth of calls. Nothing is written there. */
+	mov	%rdi, %fs:own_rdi@tpoff
 	mov	%fs:own_current@tpoff, %rdi
 	mov	%rax, R(0)(%rdi)
 	mov	%rcx, R(1)(%rdi)
@@ -63,14 +63,16 @@ landed:	/* 0(%rsp): where. RSP may be another one than went in: an ERESUME bring
 	mov	%r13, R(13)(%rdi)
 	mov	%r14, R(14)(%rdi)
 	mov	%r15, R(15)(%rdi)
-	pop	R(7)(%rdi)
-	pop	OUT(%rdi)
 	mov	%rsp, R(4)(%rdi)
+	mov	STACK(%rdi), %rsp
 	pushfq
 	pop	RFLAGS(%rdi)
+	mov	%fs:own_rdi@tpoff, %rax
+	mov	%rax, R(7)(%rdi)
+	mov	%fs:own_where@tpoff, %rax
+	mov	%rax, OUT(%rdi)
 	stmxcsr	MXCSR(%rdi)
 	fnstcw	MXCSR+4(%rdi)
-	mov	STACK(%rdi), %rsp
 	pop	%fs:own_current@tpoff
 	push	$0x202			/* DF and AC may be the enclave's */
 	popfq
@@ -91,7 +93,7 @@ landed:	/* 0(%rsp): where. RSP may be another one than went in: an ERESUME bring
 enclu_\id:
 	.byte	\bytes
 next_\id:
-	push	$\id
+	movq	$\id, %fs:own_where@tpoff
 	jmp	landed
 	.pushsection .data.rel.ro
 	.quad	enclu_\id
@@ -123,7 +125,7 @@ own_counting:
 	.macro	LANDING name, id
 	.globl	\name
 \name:
-	push	$\id
+	movq	$\id, %fs:own_where@tpoff
 	jmp	landed
 	.endm
 	LANDING	own_out, 13
@@ -145,6 +147,10 @@ own_next:
 	.section .tbss, "awT", @nobits
 	.balign	8
 own_current:				/* the struct of the innermost call of this thread */
+	.zero	8
+own_rdi:
+	.zero	8
+own_where:
 	.zero	8
 
 	.bss
