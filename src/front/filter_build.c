@@ -99,6 +99,19 @@ static void end_number(struct filter_program *p, uint16_t at)
 		p->insn[at].jf = (uint8_t)(p->count - at - 1);
 }
 
+/* @argument must be one of the signals that the runtime lives on, or the call is allowed. */
+static void require_platform_signal(struct filter_program *p, unsigned int argument)
+{
+	static const uint8_t numbers[] = { 4, 5, 7, 8, 11, 31 };
+	const unsigned int count = sizeof(numbers);
+	unsigned int i;
+
+	load(p, ARG_LOW(argument));
+	for (i = 0; i < count; i++)
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, numbers[i], (uint8_t)(count - i), 0);
+	answer(p, SECCOMP_RET_ALLOW);
+}
+
 /* A & @bits must not be 0, or the call is allowed. */
 static void require_bits(struct filter_program *p, uint32_t bits)
 {
@@ -125,6 +138,10 @@ void filter_build_base(struct filter_program *p, bool exec_mappings)
 	static const struct { uint16_t nr, argument; } with_mask[] = {
 		{ __NR_ppoll, 3 }, { __NR_pselect6, 5 }, { __NR_epoll_pwait, 4 }, { __NR_epoll_pwait2, 4 },
 		{ __NR_io_pgetevents, 5 },
+	};
+	/* Calls that send a signal: the argument that says which. */
+	static const struct { uint16_t nr, argument; } senders[] = {
+		{ __NR_tgkill, 2 }, { __NR_tkill, 1 }, { __NR_rt_tgsigqueueinfo, 2 }, { __NR_rt_sigqueueinfo, 1 },
 	};
 	static const uint16_t always[] = {
 		/* Paths have to be looked at. */
@@ -165,6 +182,12 @@ void filter_build_base(struct filter_program *p, bool exec_mappings)
 	selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
 	end_number(p, at);
 
+	for (i = 0; i < sizeof(senders) / sizeof(senders[0]); i++) {
+		at = begin_number(p, senders[i].nr);
+		require_platform_signal(p, senders[i].argument);
+		selected(p, SECCOMP_RET_TRAP | RT_TRAP_DATA);
+		end_number(p, at);
+	}
 	for (i = 0; i < sizeof(with_mask) / sizeof(with_mask[0]); i++) {
 		at = begin_number(p, with_mask[i].nr);
 		load(p, ARG_LOW(with_mask[i].argument));

@@ -150,6 +150,12 @@ void gate_syscall(struct thread *t, struct kucontext *uc, uint32_t nr)
 	case __NR_rt_sigpending:
 		gate_signals(t, uc, nr);
 		break;
+	case __NR_tgkill:
+	case __NR_tkill:
+	case __NR_rt_tgsigqueueinfo:
+	case __NR_rt_sigqueueinfo:
+		gate_send(t, uc, nr);
+		break;
 	case __NR_rt_sigsuspend:
 	case __NR_rt_sigtimedwait:
 	case __NR_ppoll:

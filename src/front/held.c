@@ -4,6 +4,7 @@
 #include "sys/sys.h"
 
 #include <asm/unistd.h>
+#include <linux/errno.h>
 
 static bool put(struct held_signals *h, int sig, const struct ksiginfo *info)
 {
@@ -66,6 +67,21 @@ static bool wake(const struct thread *t, int sig)
 	const struct ksiginfo info = { .signo = sig, .code = HELD_CODE };
 
 	return !sys_call4(__NR_rt_tgsigqueueinfo, t->pid, t->tid, sig, &info);
+}
+
+long held_send(struct thread *to, int sig, const struct ksiginfo *info)
+{
+	const uint64_t tid = to->tid;
+	struct ksiginfo undone;
+	uint64_t open;
+
+	put(&to->held, sig, info);
+	open = ~__atomic_load_n(&to->vmask, __ATOMIC_SEQ_CST) | __atomic_load_n(&to->wait_open, __ATOMIC_SEQ_CST);
+	if (to == thread_current() || !(open & KSIG_BIT(sig)) || wake(to, sig))
+		return 0;
+	if (to->tid == tid)
+		take(&to->held, sig, &undone);
+	return -ESRCH;
 }
 
 /* The process's signal @sig is for a thread that does not block it, or waits for it. */

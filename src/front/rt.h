@@ -128,6 +128,9 @@ void gate_memory(struct thread *t, struct kucontext *uc, uint32_t nr);
 void gate_signals(struct thread *t, struct kucontext *uc, uint32_t nr);
 void gate_process(struct thread *t, struct kucontext *uc, uint32_t nr);
 
+/* gate_send.c: calls that send a signal */
+void gate_send(struct thread *t, struct kucontext *uc, uint32_t nr);
+
 /* gate_wait.c: calls that wait with a mask of their own, or for signals */
 void gate_wait(struct thread *t, struct kucontext *uc, uint32_t nr);
 bool gate_in_wait(const struct kucontext *uc);
@@ -166,6 +169,7 @@ void threads_init(void);
 struct thread *thread_alloc(void);		/* a slot with its LDT entry, or NULL */
 void thread_free(struct thread *t);
 uint64_t *thread_slot_word(struct thread *t);	/* of the bitmap of slots in use; bit index % 64 */
+struct thread *thread_of(uint64_t pid, uint64_t tid); /* of this process or one that shares its memory; NULL: not known */
 void thread_adopt(struct thread *t);
 void thread_mark(const struct thread *t);	/* DS says who we are again, should somebody have loaded it */
 void threads_forked(struct thread *t);

@@ -33,10 +33,8 @@ void thread_mark(const struct thread *t)
 		write_ds(t);
 }
 
-/* The slot of the calling thread, found by its number: the program or an enclave has loaded DS. */
-static struct thread *thread_search(void)
+struct thread *thread_of(uint64_t pid, uint64_t tid)
 {
-	uint64_t tid = (uint64_t)sys_call0(NR_GETTID);
 	uint32_t word;
 
 	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
@@ -46,13 +44,21 @@ static struct thread *thread_search(void)
 			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
 			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
 
-			if (t->tid == tid) {
-				write_ds(t);
+			if (t->tid == tid && (!pid || t->pid == pid))
 				return t;
-			}
 		}
 	}
 	return NULL;
+}
+
+/* The slot of the calling thread, found by its number: the program or an enclave has loaded DS. */
+static struct thread *thread_search(void)
+{
+	struct thread *t = thread_of(0, (uint64_t)sys_call0(NR_GETTID));
+
+	if (t)
+		write_ds(t);
+	return t;
 }
 
 struct thread *thread_current(void)

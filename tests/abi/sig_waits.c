@@ -172,7 +172,7 @@ static void *send_later(void *argument)
 
 static void after(struct later *l, int sig, int process)
 {
-	*l = (struct later){ pthread_self(), sig, 30, process };
+	*l = (struct later){ pthread_self(), sig, 15, process };
 	pthread_create(&sender, NULL, send_later, l);
 	sending = true;
 }
@@ -211,7 +211,7 @@ static void waits(void)
 				continue;
 			printf("%d blocked in %s, too\n", sig, name[how]);
 			after(&l, sig, 0);
-			show_wait(how, &blocked, 150);
+			show_wait(how, &blocked, 40);
 			printf("pending %d, no time\n", sig);
 			show_wait(how, &blocked, 0);
 			printf("something to read\n");
@@ -279,7 +279,7 @@ static void timed(void)
 			show_wait(TIMED, &one, 2000);
 			printf("blocked, not waited for\n");
 			after(&l, other, process);
-			show_wait(TIMED, &one, 150);
+			show_wait(TIMED, &one, 40);
 			show_wait(TIMED, &both, 0);
 		}
 		one = only(other, 0);

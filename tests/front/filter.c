@@ -77,6 +77,14 @@ TEST(filter, base_looks_at_arguments)
 	EXPECT_EQ(call(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0), ALLOW);
 	EXPECT_EQ(call(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0), TRAP);
 	EXPECT_EQ(call(SYS_vfork, 0, 0, 0, 0, 0), ALLOW);
+	EXPECT_EQ(call(SYS_tgkill, 1, 2, SIGUSR1, 0, 0), ALLOW);
+	EXPECT_EQ(call(SYS_tgkill, 1, 2, SIGTRAP, 0, 0), TRAP);
+	EXPECT_EQ(call(SYS_tgkill, 1, 2, SIGSYS, 0, 0), TRAP);
+	EXPECT_EQ(call(SYS_tkill, 1, SIGILL, 0, 0, 0), TRAP);
+	EXPECT_EQ(call(SYS_rt_tgsigqueueinfo, 1, 2, SIGFPE, 4, 0), TRAP);
+	EXPECT_EQ(call(SYS_rt_sigqueueinfo, 1, SIGBUS, 3, 0, 0), TRAP);
+	EXPECT_EQ(call(SYS_rt_sigqueueinfo, 1, SIGALRM, 3, 0, 0), ALLOW);
+	EXPECT_EQ(call(SYS_kill, 1, SIGSEGV, 0, 0, 0), ALLOW);
 	EXPECT_EQ(call(SYS_ppoll, 1, 2, 3, 0, 8), ALLOW);
 	EXPECT_EQ(call(SYS_ppoll, 1, 2, 3, 4, 8), TRAP);
 	EXPECT_EQ(call(SYS_ppoll, 1, 2, 3, UINT64_C(1) << 32, 8), TRAP);
