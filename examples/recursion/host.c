@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "../common/call.h"
-#include "levels.h"
+#include "../common/certifying.h"
 
 static struct level {
 	const char *name;

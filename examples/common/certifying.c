@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside, three times: compiled with LEVEL = APPLICATION, QUOTING and CERTIFICATION. Each checks the report of whoever
- * asks, asks the next one, and answers with a report that carries on what it was given.
+ * The enclaves of recursion: compiled with LEVEL = APPLICATION, QUOTING and CERTIFICATION. Each checks the report of
+ * whoever asks, asks the next one, and answers with a report that carries on what it was given.
  */
-#include "../common/inside.h"
-#include "levels.h"
+#include "certifying.h"
+#include "inside.h"
 
 /* An exception of this level's own: #UD, #DE, #PF. All of the instructions have two bytes. */
 static const uint8_t vector[LEVELS] = { 6, 0, 14 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the enclaves of this example and their host exchange, in the host's memory. */
-#include "../common/attest.h"
+/* What the enclaves of recursion and their host exchange, in the host's memory. */
+#include "attest.h"
 
 enum { APPLICATION, QUOTING, CERTIFICATION, LEVELS };
 
