@@ -45,7 +45,7 @@ static uint64_t sum(unsigned tcs)
 	struct sgx_enclave_run run;
 	uint64_t args[2] = { 1, 3 };
 
-	return te_call(&te, tcs, TE_SUM, args, &run) ? 0 : args[0];
+	return te_call(&te, tcs, TE_SUM, args, &run) || run.function != EEXIT ? 0 : args[0];
 }
 
 /* An enclave on @device of 1024 pages, with @n of them queued; its base, or 0. */
