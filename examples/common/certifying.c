@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The enclaves of recursion: compiled with LEVEL = APPLICATION, QUOTING and CERTIFICATION. Each checks the report of
- * whoever asks, asks the next one, and answers with a report that carries on what it was given.
+ * The enclaves of recursion: compiled with LEVEL = APPLICATION, QUOTING and CERTIFICATION. Each checks the report
+ * of whoever asks, asks the next one, and answers with a report that carries on what it was given.
  */
 #include "certifying.h"
 #include "inside.h"
@@ -49,14 +49,16 @@ long enclave_main(long what, void *argument)
 		if (ocall(0, r))
 			return -3;
 		answer = r->answer;
-		/* For us, by this machine; from the enclave that we asked; of our own maker; about what we sent. */
+		/*
+		 * For us, by this machine; from the enclave that we asked; of our own maker; about what we sent.
+		 */
 		if (!report_is_mine(&answer) || memcmp(answer.mrenclave, target.measurement, 32) ||
 		    memcmp(answer.mrsigner, mine.mrsigner, 32) || memcmp(answer.data, data, 60) ||
 		    answer.data[60 + LEVEL + 1] != 'y')
 			return -4;
 		memcpy(data, answer.data, sizeof(data));
 	}
-	take_exception();		/* the inner levels have come and gone: the handler must still be this one's */
+	take_exception();		/* the inner levels have come and gone: the handler must be this one's */
 	if (LEVEL > APPLICATION) {
 		memset(&target, 0, sizeof(target));
 		memcpy(target.measurement, asker.mrenclave, 32);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The way into the examples' enclaves, and out. EENTER comes here with RAX = CSSA, RBX = TCS, RCX = where EEXIT is to
- * go, and everything else as the host had it: RSP and RBP above all, which an enclave must not use but has to give back.
- * CSSA is 0 for a call from outside; it is 1 if the thread is entered again while an exception waits to be handled.
+ * The way into the examples' enclaves, and out. EENTER comes here with RAX = CSSA, RBX = TCS, RCX = where EEXIT is
+ * to go, and everything else as the host had it: RSP and RBP above all, which an enclave must not use but has to
+ * give back. CSSA is 0 for a call from outside; it is 1 if the thread is entered again while an exception waits to
+ * be handled.
  */
 #include "protocol.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The file that sign.c writes and load.c gives to the driver. After the two pages of the header: the segments' pages. */
+/*
+ * The file that sign.c writes and load.c gives to the driver. After the two pages of the header: the segments'
+ * pages.
+ */
 #ifndef EXAMPLES_IMAGE_H
 #define EXAMPLES_IMAGE_H
 

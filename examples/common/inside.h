@@ -45,7 +45,7 @@ static inline uint8_t *heap(uint64_t *size)
 	return (uint8_t *)enclave_base + offset;
 }
 
-/** outside() - is this memory of the host's, all of it? Whoever forgets to ask writes into the enclave for the host. */
+/** outside() - is this memory of the host's, all of it? Who forgets to ask writes into the enclave for it. */
 static inline bool outside(const void *p, size_t size)
 {
 	extern char enclave_base[] __attribute__((visibility("hidden")));

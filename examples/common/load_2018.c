@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In 2018 an enclave was found by its address, not by a descriptor. So it is mapped before there is anything to map, all
- * of it at once, and the driver chooses where. Adding a page means queueing it; INIT waits until all have been added.
+ * In 2018 an enclave was found by its address, not by a descriptor. So it is mapped before there is anything to
+ * map, all of it at once, and the driver chooses where. Adding a page means queueing it; INIT waits until all have
+ * been added.
  */
 #include "load_2018.h"
 
@@ -51,8 +52,8 @@ int enclave_load_2018(struct enclave *e, const char *name, int device)
 
 		for (page = 0; secinfo.flags && page < image->segment[i].pages; page++, content += PAGE) {
 			struct sgx_2018_add_page add = {
-				.addr = e->base + image->segment[i].offset + page * PAGE, .src = (uintptr_t)content,
-				.secinfo = (uintptr_t)&secinfo, .mrmask = 0xffff,
+				.addr = e->base + image->segment[i].offset + page * PAGE,
+				.src = (uintptr_t)content, .secinfo = (uintptr_t)&secinfo, .mrmask = 0xffff,
 			};
 
 			if (ioctl(device, SGX_RFC_ADD_PAGE, &add))

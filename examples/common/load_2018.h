@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Building an enclave through /dev/sgx, as the patches of late 2018 had it, with the RFC's numbers. In no kernel. */
+/*
+ * Building an enclave through /dev/sgx, as the patches of late 2018 had it, with the RFC's numbers. In no kernel.
+ */
 #ifndef EXAMPLES_LOAD_2018_H
 #define EXAMPLES_LOAD_2018_H
 

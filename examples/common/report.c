@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside: local attestation. EREPORT signs a report with a key that only the target enclave can get, by EGETKEY, on the
- * same machine. The signature is AES-128-CMAC (RFC 4493) over its first 384 bytes.
+ * Inside: local attestation. EREPORT signs a report with a key that only the target enclave can get, by EGETKEY,
+ * on the same machine. The signature is AES-128-CMAC (RFC 4493) over its first 384 bytes.
  */
 #include "inside.h"
 

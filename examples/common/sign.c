@@ -3,8 +3,8 @@
  * sign key KEY - make a test key: RSA of 3072 bits with exponent 3.
  * sign enclave KEY ELF IMAGE [--threads=N] [--grow=PAGES] [--exinfo] - lay the enclave out, measure it, sign it.
  *
- * Layout: the ELF file from address 0; for each thread a hole of a page, stack, its page (protocol.h), SSA frames, TCS;
- * memory to grow into. A debug enclave, so that gdb can look into it.
+ * Layout: the ELF file from address 0; for each thread a hole of a page, stack, its page (protocol.h), SSA frames,
+ * TCS; memory to grow into. A debug enclave, so that gdb can look into it.
  */
 #include <elf.h>
 #include <err.h>
@@ -34,7 +34,8 @@ struct page {
 	uint8_t bytes[PAGE];
 };
 
-static struct image image = { .magic = IMAGE_MAGIC, .attributes = 6, .xfrm = 3 };	/* DEBUG, MODE64BIT; x87, SSE */
+/* DEBUG and MODE64BIT; x87 and SSE. */
+static struct image image = { .magic = IMAGE_MAGIC, .attributes = 6, .xfrm = 3 };
 static struct page pages[PAGES_MAX];
 static unsigned count;
 
@@ -70,15 +71,16 @@ static uint64_t add_elf(const char *path, uint64_t *entry)
 	must(f != NULL, path);
 	size = fread(file, 1, sizeof(file), f);
 	fclose(f);
-	must(size > sizeof(*ehdr) && size < sizeof(file) && ehdr->e_phoff + ehdr->e_phnum * sizeof(Elf64_Phdr) <= size,
-	     "reading the ELF file");
+	must(size > sizeof(*ehdr) && size < sizeof(file) &&
+	     ehdr->e_phoff + ehdr->e_phnum * sizeof(Elf64_Phdr) <= size, "reading the ELF file");
 	*entry = ehdr->e_entry;
 	for (i = 0; i < ehdr->e_phnum; i++) {
 		const Elf64_Phdr *p = (const Elf64_Phdr *)(file + ehdr->e_phoff) + i;
 
 		if (p->p_type != PT_LOAD)
 			continue;
-		must(p->p_vaddr % PAGE == 0 && p->p_vaddr == end && p->p_offset + p->p_filesz <= size, "a segment");
+		must(p->p_vaddr % PAGE == 0 && p->p_vaddr == end && p->p_offset + p->p_filesz <= size,
+		     "a segment");
 		for (at = 0; at < p->p_memsz; at += PAGE) {
 			uint64_t n = at < p->p_filesz ? p->p_filesz - at : 0;
 
@@ -172,7 +174,8 @@ static void sign(EVP_PKEY *key, uint8_t *s)
 	memcpy(message, s, 128);
 	memcpy(message + 128, s + 900, 128);
 	must(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
-	     EVP_DigestSign(context, signature, &length, message, sizeof(message)) == 1 && length == 384, "signing");
+	     EVP_DigestSign(context, signature, &length, message, sizeof(message)) == 1 && length == 384,
+	     "signing");
 	sig = BN_bin2bn(signature, 384, NULL);
 	must(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) && BN_bn2lebinpad(n, s + 128, 384) == 384 &&
 	     BN_bn2lebinpad(sig, s + 516, 384) == 384, "key");
@@ -243,8 +246,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "--exinfo"))
 			image.miscselect = 1;
 		else
-			must(sscanf(argv[i], "--threads=%u", &threads) == 1 || sscanf(argv[i], "--grow=%u", &grow) == 1,
-			     argv[i]);
+			must(sscanf(argv[i], "--threads=%u", &threads) == 1 ||
+			     sscanf(argv[i], "--grow=%u", &grow) == 1, argv[i]);
 	must(threads >= 1 && threads <= IMAGE_THREADS, "--threads");
 	f = fopen(argv[2], "r");
 	key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;

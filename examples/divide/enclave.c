@@ -21,12 +21,13 @@ long enclave_main(long what, void *argument)
 }
 
 /*
- * The host only said that something happened; what it was, the processor has written into the SSA frame, which only
- * this enclave can write. So that is looked at, and not what the host says.
+ * The host only said that something happened; what it was, the processor has written into the SSA frame, which
+ * only this enclave can write. So that is looked at, and not what the host says.
  */
 long enclave_exception(struct ssa_gpr *gpr)
 {
-	if (!(gpr->exitinfo & EXITINFO_VALID) || EXITINFO_VECTOR(gpr->exitinfo) != 0 || gpr->rip != (uintptr_t)division_at)
+	if (!(gpr->exitinfo & EXITINFO_VALID) || EXITINFO_VECTOR(gpr->exitinfo) != 0 ||
+	    gpr->rip != (uintptr_t)division_at)
 		return GIVE_UP;
 	gpr->rax = UINT64_MAX;
 	gpr->rip = (uintptr_t)division_end;

@@ -3,8 +3,8 @@
  * A division by zero, fixed up inside the enclave.
  *
  * Two phases. First phase, outside: the call of the vDSO function ends with exception vector 0, the host's handler
- * enters the same TCS once more. Second phase, inside: the enclave reads in its SSA frame what happened, changes the
- * registers that lie there, and leaves. The host executes ERESUME, which loads the registers as they now are.
+ * enters the same TCS once more. Second phase, inside: the enclave reads in its SSA frame what happened, changes
+ * the registers that lie there, and leaves. The host executes ERESUME, which loads the registers as they now are.
  *
  * Run it:  softsgx run -- divide
  */

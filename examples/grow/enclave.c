@@ -28,11 +28,12 @@ long enclave_exception(struct ssa_gpr *gpr)
 	uint64_t size, page = exinfo->maddr & ~(PAGE - 1);
 	uint8_t *memory = heap(&size);
 
-	if (!(gpr->exitinfo & EXITINFO_VALID) || EXITINFO_VECTOR(gpr->exitinfo) != 14 || page - (uintptr_t)memory >= size)
+	if (!(gpr->exitinfo & EXITINFO_VALID) || EXITINFO_VECTOR(gpr->exitinfo) != 14 ||
+	    page - (uintptr_t)memory >= size)
 		return GIVE_UP;
 	/*
-	 * The page is pending: nothing can be read from it or written to it before the enclave says that it wants it,
-	 * so the host can't replace pages that are in use by empty ones.
+	 * The page is pending: nothing can be read from it or written to it before the enclave says that it wants
+	 * it, so the host can't replace pages that are in use by empty ones.
 	 */
 	return enclu(EACCEPT, &secinfo, (void *)page, NULL) ? GIVE_UP : RESUME;
 }

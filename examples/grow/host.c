@@ -2,10 +2,10 @@
 /*
  * Enclave memory that grows on demand (SGX2).
  *
- * The enclave has address space in which nothing was built. It writes there. The kernel sees the page fault, adds an
- * empty page (EAUG) and lets the enclave go on, which faults again, because the page is pending. That exception reaches
- * the host, and through it the enclave's own handler, which accepts the page (EACCEPT). After ERESUME the write
- * succeeds.
+ * The enclave has address space in which nothing was built. It writes there. The kernel sees the page fault, adds
+ * an empty page (EAUG) and lets the enclave go on, which faults again, because the page is pending. That exception
+ * reaches the host, and through it the enclave's own handler, which accepts the page (EACCEPT). After ERESUME the
+ * write succeeds.
  *
  * Run it:  softsgx run -- grow
  */

@@ -2,12 +2,13 @@
 /*
  * Exceptions in the design of November 2018: opt-in by a prefix. In no kernel.
  *
- * A program that wants to hear of exceptions without signals puts a prefix, which means nothing to the processor, before
- * its ENCLU instructions. If one of them faults (or the enclave behind it, which comes to the same, since the exception
- * seems to happen at the AEP), and RAX is 2 or 3, the kernel puts EFAULT into RAX, vector, error code and address into
- * RDI, RSI, RDX, and goes on behind the instruction. Nothing is registered and nothing is global, no library needs to
- * know of another. So there are two places to land: behind EENTER, where RAX is 4 after EEXIT and 14 after a fault of
- * EENTER, and behind the AEP's ENCLU, where an exception of the enclave arrives.
+ * A program that wants to hear of exceptions without signals puts a prefix, which means nothing to the processor,
+ * before its ENCLU instructions. If one of them faults (or the enclave behind it, which comes to the same, since
+ * the exception seems to happen at the AEP), and RAX is 2 or 3, the kernel puts EFAULT into RAX, vector, error
+ * code and address into RDI, RSI, RDX, and goes on behind the instruction. Nothing is registered and nothing is
+ * global, no library needs to know of another. So there are two places to land: behind EENTER, where RAX is 4
+ * after EEXIT and 14 after a fault of EENTER, and behind the AEP's ENCLU, where an exception of the enclave
+ * arrives.
  *
  * Run it:  softsgx run --delivery=prefix -- prefix
  */
@@ -60,7 +61,8 @@ __asm__(".text\n"
 "	lea aep(%rip), %rcx\n"
 "	jmp aep\n");
 
-__attribute__((used)) static long on_exception(uint64_t vector, uint64_t error, uint64_t address, struct call *call)
+__attribute__((used)) static long on_exception(uint64_t vector, uint64_t error, uint64_t address,
+					       struct call *call)
 {
 	struct call second = { .tcs = call->tcs };
 

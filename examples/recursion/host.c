@@ -2,11 +2,11 @@
 /*
  * Enclaves that call each other through the host, on one thread, three deep.
  *
- * An application enclave wants to be certified. It makes a report that only the quoting enclave can check, and leaves
- * with it by an OCALL. The host, still in that call, loads the quoting enclave and runs it; that one checks the report
- * and in the same way asks the certification enclave. All three take an exception meanwhile, and each exception goes to
- * the handler of its own level, since a handler belongs to a call of the vDSO function and to nothing else. With one
- * handler for the process, or with signals, the levels would have to know of each other.
+ * An application enclave wants to be certified. It makes a report that only the quoting enclave can check, and
+ * leaves with it by an OCALL. The host, still in that call, loads the quoting enclave and runs it; that one checks
+ * the report and in the same way asks the certification enclave. All three take an exception meanwhile, and each
+ * exception goes to the handler of its own level, since a handler belongs to a call of the vDSO function and to
+ * nothing else. With one handler for the process, or with signals, the levels would have to know of each other.
  *
  * Run it:  softsgx run -- recursion
  */
@@ -95,7 +95,10 @@ int main(void)
 	for (i = 0; i < LEVELS; i++)
 		CHECK(levels[i].handled == 1 && levels[i].call.exceptions == 1);
 
-	/* A host that lies: the quoting enclave does not accept the report (-2), the application enclave is told (-3). */
+	/*
+	 * A host that lies: the quoting enclave does not accept the report (-2), the application enclave is told
+	 * (-3).
+	 */
 	forge = 1;
 	CHECK(run_level(&levels[APPLICATION]) == -3 && levels[QUOTING].call.rsi == -2);
 	forge = 2;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exceptions as signals: what a program does that brings its own ENCLU, as SDKs did before Linux had a function for it.
+ * Exceptions as signals: what a program does that brings its own ENCLU, as SDKs did before Linux had a function
+ * for it.
  *
- * The runtime handles five signals. Its handler sees where the exception happened: at the AEP with RAX = 3 means in the
- * enclave, which it then enters again, through the same TCS and inside the signal handler; if the enclave repaired the
- * matter, returning from the signal executes the ENCLU at the AEP, which resumes. At the EENTER with RAX = 2 means that
- * EENTER failed: the enclave is gone. Everything else belongs to whoever handled these signals before. That is the
- * trouble with it: the handlers are the process's, and each library has to pass on what is not its own.
+ * The runtime handles five signals. Its handler sees where the exception happened: at the AEP with RAX = 3 means
+ * in the enclave, which it then enters again, through the same TCS and inside the signal handler; if the enclave
+ * repaired the matter, returning from the signal executes the ENCLU at the AEP, which resumes. At the EENTER with
+ * RAX = 2 means that EENTER failed: the enclave is gone. Everything else belongs to whoever handled these signals
+ * before. That is the trouble with it: the handlers are the process's, and each library has to pass on what is not
+ * its own.
  *
  * Run it:  softsgx run --delivery=signals -- signals
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exceptions by a handler for each thread, a variant of the ENCLU handler of 2018 that does without its fault. In no
- * kernel.
+ * Exceptions by a handler for each thread, a variant of the ENCLU handler of 2018 that does without its fault. In
+ * no kernel.
  *
- * A thread registers an ENCLU and a handler; exceptions at this ENCLU continue there (see enclu-handler). Registering
- * again puts the new pair on top of the old one. An entry that an exception has interrupted remembers which pair was on
- * top, and resuming it brings that back. So a library that is called meanwhile may register what it likes, and even
- * forget to take it away.
+ * A thread registers an ENCLU and a handler; exceptions at this ENCLU continue there (see enclu-handler).
+ * Registering again puts the new pair on top of the old one. An entry that an exception has interrupted remembers
+ * which pair was on top, and resuming it brings that back. So a library that is called meanwhile may register what
+ * it likes, and even forget to take it away.
  *
  * Run it:  softsgx run --delivery=thread-handler -- thread-handler
  */
@@ -63,7 +63,8 @@ static uint64_t other_tcs;
 
 static int handle(const char *handler)
 {
-	struct sgx_enclu_register pair = { .enclu = handler ? (uintptr_t)enclu : 0, .handler = (uintptr_t)handler };
+	struct sgx_enclu_register pair = { .enclu = handler ? (uintptr_t)enclu : 0,
+					   .handler = (uintptr_t)handler };
 
 	return ioctl(device, SGX_IOC_ENCLU_REGISTER_THREAD, &pair);
 }

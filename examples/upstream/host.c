@@ -2,11 +2,11 @@
 /*
  * Exceptions in the design of Linux since 5.11: the vDSO function __vdso_sgx_enter_enclave.
  *
- * The function is entered like a C function, with a struct sgx_enclave_run. When the enclave leaves, by EEXIT or by an
- * exception, the function that run.user_handler names is called on the stack of the caller, and its result decides: 2
- * or 3 enter again (EENTER, ERESUME), anything else is returned. No signal is sent, nothing is registered anywhere: the
- * handler belongs to this call. It may use the function itself, with another struct, which is how the enclave gets a
- * chance to handle its exception: the same TCS is entered again, then resumed.
+ * The function is entered like a C function, with a struct sgx_enclave_run. When the enclave leaves, by EEXIT or
+ * by an exception, the function that run.user_handler names is called on the stack of the caller, and its result
+ * decides: 2 or 3 enter again (EENTER, ERESUME), anything else is returned. No signal is sent, nothing is
+ * registered anywhere: the handler belongs to this call. It may use the function itself, with another struct,
+ * which is how the enclave gets a chance to handle its exception: the same TCS is entered again, then resumed.
  *
  * Run it:  softsgx run -- upstream
  */
@@ -50,8 +50,8 @@ static int handler(long rdi, long rsi, long rdx, long rsp, long r8, long r9, str
 	if (inner.result == 0)
 		return ERESUME;
 	/*
-	 * Returning now would return to C code with R12 to R15 as the exception left them, which is zero. Either the call
-	 * is made by a function in assembly that saves them, or the handler does not return.
+	 * Returning now would return to C code with R12 to R15 as the exception left them, which is zero. Either
+	 * the call is made by a function in assembly that saves them, or the handler does not return.
 	 */
 	longjmp(call->give_up, 1);
 }
@@ -59,7 +59,8 @@ static int handler(long rdi, long rsi, long rdx, long rsp, long r8, long r9, str
 /* 0: the enclave returned, call->result is valid. -1: it was given up. */
 static int ecall(struct call *call, uint64_t tcs, long what, const void *argument)
 {
-	struct sgx_enclave_run run = { .tcs = tcs, .user_handler = (uintptr_t)handler, .user_data = (uintptr_t)call };
+	struct sgx_enclave_run run = { .tcs = tcs, .user_handler = (uintptr_t)handler,
+				       .user_data = (uintptr_t)call };
 
 	if (setjmp(call->give_up))
 		return -1;

@@ -2,11 +2,11 @@
 /*
  * Exceptions in the vDSO function as it was proposed in March 2020 (version 28 of the patches). In no kernel.
  *
- * Not for C: the leaf is in EAX; TCS, a struct for the exception, and the handler are on the stack; RBX is lost. Whoever
- * calls it is written in assembly, like enter() here, and can as well save R12 to R15, which an exception clears. Then
- * everything may return: without a handler the function returns -EFAULT after an exception; with one, what the handler
- * says. The handler gets no pointer from its caller. But it gets the address of the exception's struct, and so finds
- * what lies beside that.
+ * Not for C: the leaf is in EAX; TCS, a struct for the exception, and the handler are on the stack; RBX is lost.
+ * Whoever calls it is written in assembly, like enter() here, and can as well save R12 to R15, which an exception
+ * clears. Then everything may return: without a handler the function returns -EFAULT after an exception; with one,
+ * what the handler says. The handler gets no pointer from its caller. But it gets the address of the exception's
+ * struct, and so finds what lies beside that.
  *
  * Run it:  softsgx run --delivery=vdso-v28 -- vdso-v28
  */

@@ -2,10 +2,10 @@
 /*
  * Exceptions in the vDSO function of version 36 of the patches, August 2020. In no kernel.
  *
- * It can be called from C. The exception's struct and the handler are arguments on the stack; -EFAULT is what it returns
- * after an exception, and the handler gets that value too, to replace it if it likes. Since R12 to R15 are zero after an
- * exception, which C does not expect, a handler that gives up does not return: longjmp, or assembly. There still is
- * no pointer for the handler, but for the address of the struct.
+ * It can be called from C. The exception's struct and the handler are arguments on the stack; -EFAULT is what it
+ * returns after an exception, and the handler gets that value too, to replace it if it likes. Since R12 to R15 are
+ * zero after an exception, which C does not expect, a handler that gives up does not return: longjmp, or assembly.
+ * There still is no pointer for the handler, but for the address of the struct.
  *
  * Run it:  softsgx run --delivery=vdso-v36 -- vdso-v36
  */
@@ -50,8 +50,8 @@ static int ecall(struct call *call, uint64_t tcs, long what, const void *argumen
 {
 	if (setjmp(call->give_up))
 		return -1;
-	return enter(ECALL, (unsigned long)what, (unsigned long)argument, EENTER, 0, 0, (void *)tcs, &call->exception,
-		     handler);
+	return enter(ECALL, (unsigned long)what, (unsigned long)argument, EENTER, 0, 0, (void *)tcs,
+		     &call->exception, handler);
 }
 
 int main(void)
