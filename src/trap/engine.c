@@ -327,11 +327,10 @@ void engine_async(struct engine *e, struct thread *t, struct kucontext *uc)
  * Is there an ENCLU at @addr? Programs rewrite their code, so nothing is remembered; a debugger's INT3 in place of the
  * vDSO's ENCLU is to fire (B-41).
  */
-static bool is_plain_enclu(struct engine *e, uint64_t addr, unsigned *size)
+static bool is_plain_enclu(struct engine *e, uint64_t addr, bool inside, unsigned *size)
 {
 	uint8_t bytes[16];
 	unsigned length, available = 15;
-	struct patch_site *site;
 
 	*size = 3;
 	available -= (unsigned)rt_copy(bytes, (const void *)addr, available);
@@ -339,11 +338,7 @@ static bool is_plain_enclu(struct engine *e, uint64_t addr, unsigned *size)
 		*size = length;
 		return true;
 	}
-	site = patch_find(e, addr);
-	if (!site || !available || (bytes[0] != 0xcc && bytes[0] != 0xe9))
-		return false;
-	*size = site->size;
-	return true;
+	return patch_is_site(e, addr, inside);
 }
 
 void engine_resume(struct engine *e, struct thread *t, struct kucontext *uc)
@@ -352,7 +347,7 @@ void engine_resume(struct engine *e, struct thread *t, struct kucontext *uc)
 	unsigned size;
 	bool bus;
 
-	if (t->in_enclave || (uint32_t)uc->mc.rax != ERESUME || !is_plain_enclu(e, uc->mc.rip, &size))
+	if (t->in_enclave || (uint32_t)uc->mc.rax != ERESUME || !is_plain_enclu(e, uc->mc.rip, false, &size))
 		return;
 	enclu_run(e, t, uc, size, &exc, &bus);	/* if it fails, the program's own ENCLU is going to show how */
 }
@@ -577,7 +572,6 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 				 struct kucontext *uc)
 {
 	const uint64_t generation = t->in_enclave ? generation_of(e, t->cpu.tcs_la) : 0;
-	struct patch_site *site;
 	struct exception exc;
 	unsigned size;
 
@@ -595,16 +589,9 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 			window_undo(&uc->mc, words[W_RETURN / 8] - 3, words[W_AEP / 8]);
 			return enclu_trapped(e, t, 3, sig, info, uc);
 		}
-		if (at == (uintptr_t)exit_trap && t->in_enclave) {
-			uc->mc.rax = EEXIT;
-			return enclu_trapped(e, t, 3, sig, info, uc);
-		}
-		site = patch_find(e, at);
-		if (site) {
-			uc->mc.rip = at;
-			return enclu_trapped(e, t, site->size, sig, info, uc);
-		}
-		if (t->in_enclave && encl_patched(t->encl, at)) {	/* by another process */
+		/* Ours; of another process that has the enclave; or one that was taken back since it trapped. */
+		if (patch_is_site(e, at, t->in_enclave) || (t->in_enclave && encl_patched(t->encl, at)) ||
+		    (is_plain_enclu(e, at, t->in_enclave, &size) && size == 3)) {
 			uc->mc.rip = at;
 			return enclu_trapped(e, t, 3, sig, info, uc);
 		}
@@ -618,7 +605,7 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 		case XFRM_NOT_MINE:
 			break;
 		}
-	} else if (uc->mc.trapno != X86_DB && is_plain_enclu(e, uc->mc.rip, &size)) {	/* #DB: a step led here */
+	} else if (uc->mc.trapno != X86_DB && is_plain_enclu(e, uc->mc.rip, t->in_enclave, &size)) {	/* #DB: a step led here */
 		return enclu_trapped(e, t, size, sig, info, uc);
 	}
 	if (t->in_enclave) {
@@ -680,7 +667,7 @@ static void window_enter(struct engine *e, struct thread *t, struct kmcontext *m
 	}
 }
 
-/* [enter_end, exit_fast): the model has not been asked yet. */
+/* [enter_end, enter_trap]: the model has not been asked yet. */
 static void window_call(struct engine *e, struct thread *t, struct kucontext *uc)
 {
 	struct kmcontext *m = &uc->mc;
@@ -714,12 +701,12 @@ bool engine_trap_lost(struct engine *e, struct thread *t, struct kucontext *uc)
 	const struct encl *encl = t->in_enclave ? t->encl : NULL;
 	uint8_t byte;
 
-	if (at == (uintptr_t)enter_trap || at == (uintptr_t)enter_raw_trap || at == (uintptr_t)exit_trap)
+	if (at == (uintptr_t)enter_trap || at == (uintptr_t)enter_raw_trap)
 		goto lost;
 	if (rt_copy(&byte, (const void *)at, 1) || byte != 0xcc)
 		return false;
 	/* Nothing else can have RIP there: it is in the middle of what the INT3 replaced. */
-	if (patch_find(e, at) || (encl && (encl_patched(encl, at) || xfrm_is_site(e, at))))
+	if (patch_is_site(e, at, encl) || (encl && (encl_patched(encl, at) || xfrm_is_site(e, at))))
 		goto lost;
 	return false;
 lost:
@@ -731,35 +718,35 @@ bool engine_in_window(const struct kucontext *uc)
 {
 	const char *rip = (const char *)uc->mc.rip;
 
-	return (rip >= window_begin && rip < call_busy) || (rip >= enter_trap && rip <= exit_trap + 1);
+	return (rip >= window_begin && rip < call_busy) || (rip >= enter_trap && rip < window_end);
 }
 
-void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
+bool engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
 {
 	const char *rip = (const char *)uc->mc.rip;
 	struct kmcontext *m = &uc->mc;
+	struct exception exc;
+	bool bus;
 
-	if (patch_unwind(e, uc))
-		return;				/* back at the site */
-	if (rip < window_begin || rip > exit_trap || rip == enter_raw_trap + 1 ||
-	    (rip > enter_trap && rip < (const char *)exit_fast))
-		return;
+	switch (patch_unwind(e, uc)) {
+	case PATCH_UNWOUND_SITE:
+		return false;
+	case PATCH_UNWOUND_EXIT:			/* RBX may be anything: the model judges it */
+		enclu_run(e, t, uc, 3, &exc, &bus);	/* refused: the site is going to say so to the enclave */
+		return true;
+	case PATCH_UNWOUND_NOTHING:
+		break;
+	}
+	if (rip < window_begin || rip >= window_end || rip == enter_raw_trap + 1 ||
+	    (rip > enter_trap && rip < exit_checked))
+		return false;
 	if (rip < enter_end) {
 		window_enter(e, t, m);
-		return;
+		return false;
 	}
-	if (rip < (const char *)exit_fast) {
+	if (rip < exit_checked) {
 		window_call(e, t, uc);
-		return;
-	}
-	if (rip < exit_checked || rip == exit_trap) {	/* RBX may be anything: the model's EEXIT judges it */
-		struct exception exc;
-		bool bus;
-
-		m->rip = (uintptr_t)exit_trap;
-		m->rax = EEXIT;
-		enclu_run(e, t, uc, 3, &exc, &bus);	/* refused: exit_trap will say so to the enclave */
-		return;
+		return false;
 	}
 	if (rip < exit_released) {
 		wrfsbase(t->host_fsbase);
@@ -772,4 +759,5 @@ void engine_window(struct engine *e, struct thread *t, struct kucontext *uc)
 	m->rcx = t->aep;
 	m->rax = EEXIT;
 	m->rip = m->rbx;
+	return true;
 }

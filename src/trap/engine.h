@@ -27,13 +27,19 @@ enum patch_mode {
 #define PATCH_SITES_MAX	1024
 #define PATCH_PAGES_MAX	64
 
+/** enum patch_form - what stands in the place of an ENCLU. */
+enum patch_form {
+	PATCH_FORM_NONE,		/* it itself */
+	PATCH_FORM_INT3,
+	PATCH_FORM_JUMP,
+};
+
 struct patch_site {
-	uint64_t addr;			/* linear address of the ENCLU; 0: free */
-	uint64_t trampoline;		/* 0: form is INT3 */
+	uint64_t addr;			/* linear address of the ENCLU, three bytes; 0: free */
+	uint64_t trampoline;		/* that it has, or had when it was patched last; or 0 */
 	uint32_t hits;
-	uint8_t  patched;		/* bytes replaced: 0, 1 (INT3) or 3 (jump) */
-	uint8_t  original[5];
-	uint8_t  size;			/* of the ENCLU with prefixes */
+	uint8_t  form;			/* enum patch_form */
+	bool     refused;		/* the last attempt to patch it failed */
 	bool     host;			/* an EENTER in the program's code */
 };
 
@@ -62,8 +68,11 @@ enum engine_result {
 	ENGINE_DELIVER,		/* deliver *sig with *info; @uc is the interrupted host state */
 };
 
-/** engine_window() - complete an entry or exit that the signal interrupted half-way; afterwards RIP is host or enclave. */
-void engine_window(struct engine *e, struct thread *t, struct kucontext *uc);
+/**
+ * engine_window() - complete an entry or exit that the signal interrupted half-way; afterwards RIP is host or enclave.
+ * True if it was an exit: a fault there means that the thread was not found, since the enclave has loaded DS.
+ */
+bool engine_window(struct engine *e, struct thread *t, struct kucontext *uc);
 /** engine_trap_lost() - has a SIGTRAP that was sent displaced that of an INT3 of ours? Then it is to be executed again. */
 bool engine_trap_lost(struct engine *e, struct thread *t, struct kucontext *uc);
 /** engine_in_window() - is RIP where engine_window() understands the thread to be the program's still? */
@@ -91,20 +100,24 @@ void engine_resume(struct engine *e, struct thread *t, struct kucontext *uc);
 void engine_invalidate(struct engine *e, struct encl *encl, uint64_t start, uint64_t end);
 
 /* patch.c */
-struct patch_site *patch_find(struct engine *e, uint64_t addr);
+/* Is there, in enclave code or in the program's, an ENCLU that has been replaced? */
+bool patch_is_site(struct engine *e, uint64_t addr, bool inside);
 /* An EEXIT of an enclave, or an EENTER of the program, trapped at @addr: count it, and patch the site when it is hot. */
 void patch_trapped(struct engine *e, struct thread *t, uint64_t addr, unsigned size, bool inside);
-/* RIP is in a trampoline: put the registers back to what they were at the site. */
-bool patch_unwind(struct engine *e, struct kucontext *uc);
+enum patch_unwound {
+	PATCH_UNWOUND_NOTHING,	/* RIP is in no trampoline */
+	PATCH_UNWOUND_SITE,	/* the registers are what they were at the site, and RIP is there */
+	PATCH_UNWOUND_EXIT,	/* at the site of an EEXIT, but RCX is lost: the exit has to be completed */
+};
+enum patch_unwound patch_unwind(struct engine *e, struct kucontext *uc);
 
 /* entry.S */
 extern const char window_begin[], enter_common[], enter_raw_trap[], enter_spilled[], enter_taken_test[], enter_committed[], enter_end[];
 extern const char enter_taken[], enter_none[], enter_call[], call_rdx_saved[], call_rdx_back[], call_flags[];
 extern const char call_spilled[], call_blocked[], call_busy[];
-extern const char exit_checked[], exit_released[], window_end[], enter_trap[], exit_trap[];
+extern const char exit_checked[], exit_released[], window_end[], enter_trap[];
 void enter_fast(void);
 void enter_raw(void);
-void exit_fast(void);
 
 static inline uint64_t rdfsbase(void)
 {

@@ -10,7 +10,6 @@
  *   enter_taken_test				ZF says whether the TCS was taken
  *   [enter_committed, enter_end)		the TCS is ours, RSP and RBP untouched: forward into the enclave
  *   [enter_taken, call_busy)			the model has not been asked: back to the ENCLU
- *   [exit_fast, exit_checked)			still inside, RBX is the target: forward by the model's EEXIT
  *   [exit_checked, exit_released)		forward: restore FS, GS, release the TCS
  *   [exit_released, window_end)		forward: only RAX, RCX and RIP are left
  */
@@ -124,6 +123,7 @@ enter_none:
 	je	enter_call
 enter_raw_trap:
 	int3
+	ud2				/* what follows is not where the INT3 leaves RIP */
 
 /*
  * enter_call: an ENCLU of the vDSO that the fast path does not serve; RAX, RBX as at the ENCLU. Instead of trapping, it
@@ -232,6 +232,7 @@ call_busy:
 	.globl	enter_trap
 enter_trap:				/* RCX is the AEP again once the engine has looked */
 	int3
+	ud2
 	.size	enter_fast, . - enter_fast
 
 	.section .rodata
@@ -241,20 +242,12 @@ aep_max:
 	.text
 
 /*
- * exit_fast: from a trampoline, inside the enclave, for EAX = 4: RBX is the target; RAX and RCX are free, flags are not.
- * Continues at the target with RAX = 4, RCX = AEP.
+ * exit_checked: from a trampoline, inside the enclave, for EAX = 4: RAX is the thread, RBX the target, which is the one
+ * that the model accepted last; RCX is free, flags are not. Continues at the target with RAX = 4, RCX = AEP.
  */
-	.globl	exit_fast, exit_checked, exit_released, window_end, exit_trap
-	.type	exit_fast, @function
+	.globl	exit_checked, exit_released, window_end
+	.type	exit_checked, @function
 	.balign	64
-exit_fast:
-	mov	%ds, %eax
-	lea	thread_table(%rip), %rcx
-	mov	-7(%rcx,%rax), %rax
-	mov	T_EXIT_NEG(%rax), %rcx
-	lea	(%rcx,%rbx), %rcx
-	jrcxz	exit_checked
-	jmp	exit_trap
 exit_checked:
 	mov	T_HOST_FSBASE(%rax), %rcx
 	wrfsbase %rcx
@@ -271,10 +264,7 @@ exit_released:
 	mov	$4, %eax
 	jmp	*%rbx
 window_end:
-exit_trap:
-	int3
-	ud2				/* what follows is not where the INT3 leaves RIP */
-	.size	exit_fast, . - exit_fast
+	.size	exit_checked, . - exit_checked
 
 /*
  * rt_signal_entry: every handler of the runtime. The kernel put us on the thread's alternate stack; nothing needs to be
