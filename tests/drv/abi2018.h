@@ -12,8 +12,6 @@
 
 /** old_env() - a driver, with /dev/sgx open at *fd. */
 struct env *old_env(uint64_t epc_pages, int *fd);
-/** old_done() - nothing of the enclave at @base (0: none) is left, or the test fails. */
-void old_done(struct env *v, int fd, uint64_t base);
 /** old_map() - mmap(NULL, @size) of the device; old_map_at() with all that mmap takes. */
 uint64_t old_map(struct env *v, int fd, uint64_t size);
 long old_map_at(struct env *v, uint64_t addr, uint64_t length, int prot, int flags, int fd, uint64_t offset);
@@ -39,5 +37,19 @@ uint64_t old_built(struct env *v, int fd);
  */
 pid_t old_hold(struct env *v);
 void old_let_go(pid_t pid);
+
+/** old_done() - nothing of the enclave at @base (0: none) is left, or the test fails. */
+static inline void old_done(struct env *v, int fd, uint64_t base)
+{
+	if (base) {
+		old_drain(v, base);
+		drv_munmap(v->d, v->tid, base, OLD_SIZE);
+	}
+	close(fd);
+	drv_closed(v->d, fd);
+	EXPECT_EQ(v->d->encl_count, 0);
+	EXPECT_EQ(v->d->epc_used, 0);
+	EXPECT_EQ(v->d->worker.pid, 0);
+}
 
 #endif

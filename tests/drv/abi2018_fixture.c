@@ -17,19 +17,6 @@ struct env *old_env(uint64_t epc_pages, int *fd)
 	return v;
 }
 
-void old_done(struct env *v, int fd, uint64_t base)
-{
-	if (base) {
-		old_drain(v, base);
-		drv_munmap(v->d, v->tid, base, OLD_SIZE);
-	}
-	close(fd);
-	drv_closed(v->d, fd);
-	EXPECT_EQ(v->d->encl_count, 0);
-	EXPECT_EQ(v->d->epc_used, 0);
-	EXPECT_EQ(v->d->worker.pid, 0);
-}
-
 long old_map_at(struct env *v, uint64_t addr, uint64_t length, int prot, int flags, int fd, uint64_t offset)
 {
 	return drv_mmap(v->d, v->tid, addr, length, (uint64_t)prot, (uint64_t)flags, fd, offset);
