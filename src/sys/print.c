@@ -131,14 +131,20 @@ _Noreturn void sys_panic(const char *format, ...)
 	/* The program may have caught, blocked or ignored SIGABRT. Kernel layout: handler, flags, restorer, mask. */
 	const uint64_t default_action[4] = { 0 };
 	const uint64_t abort_only = UINT64_C(1) << (SIGABRT - 1);
-	char line[LINE_MAX];
+	char text[3 * LINE_MAX], what[LINE_MAX], program[LINE_MAX / 2];
+	long length = sys_call3(__NR_readlink, "/proc/self/exe", program, sizeof(program) - 1);
 	va_list ap;
 
-	sys_print(2, "softsgx: bug: ");
+	program[length > 0 ? length : 0] = 0;
 	va_start(ap, format);
-	write_all(2, line, format_args(line, sizeof(line), format, ap));
+	format_args(what, sizeof(what), format, ap);
 	va_end(ap);
-	sys_print(2, "\n");
+	write_all(2, text, sys_format(text, sizeof(text),
+		"softsgx: internal error: %s\n"
+		"softsgx: this is a bug of softsgx " SOFTSGX_VERSION ", not of %s (process %ld, thread %ld),\n"
+		"softsgx: which ends here by SIGABRT. Please report these lines, the options of `softsgx run', the output of\n"
+		"softsgx: `softsgx info', and what the program was doing.\n",
+		what, *program ? program : "the program", sys_call0(__NR_getpid), sys_call0(__NR_gettid)));
 
 	sys_call4(__NR_rt_sigaction, SIGABRT, default_action, 0, sizeof(uint64_t));
 	sys_call4(__NR_rt_sigprocmask, SIG_UNBLOCK, &abort_only, 0, sizeof(uint64_t));

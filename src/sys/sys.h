@@ -43,7 +43,10 @@ long sys_copy_string_from_user(char *dst, uint64_t src, size_t size);
 /* print.c: for messages from the runtime. %s %d %u %x %lx %lu %p %c %%; never allocates; always terminates @buf. */
 size_t sys_format(char *buf, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void sys_print(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/** sys_panic() - "softsgx: bug: ..." on stderr, then SIGABRT by default action. For the impossible only. */
+/**
+ * sys_panic() - "softsgx: internal error: ...", and whose bug it is, in one write to stderr; then SIGABRT by default
+ * action. For the impossible only.
+ */
 _Noreturn void sys_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
