@@ -12,7 +12,7 @@
 #define B_X87		256
 #define B_K		384
 #define B_VECTOR	512
-#define B_STACK_TOP	2816
+#define B_STACK_TOP	3840
 
 	.macro	mix_general
 	add	%rbx, %rax

@@ -17,7 +17,7 @@ struct burn {
 	uint64_t k[8];
 	uint64_t pad3[8];
 	uint8_t  vector[32][64];
-	uint64_t stack[32];
+	uint64_t stack[160];		/* too few for a signal frame */
 } __attribute__((aligned(64)));
 _Static_assert(__builtin_offsetof(struct burn, x87) == 256 && __builtin_offsetof(struct burn, k) == 384 &&
 	       __builtin_offsetof(struct burn, vector) == 512, "burn.S");

@@ -150,7 +150,10 @@ static int add_tcs(struct builder *b, const struct te_options *o)
 		memset(tcs, 0, sizeof(*tcs));
 		tcs->ossa = te->ssa[i] - te->base;
 		tcs->nssa = o->nssa;
+		tcs->flags = o->tcs_flags;
 		tcs->oentry = te->code - te->base;
+		if (o->last_entry && i == te->tcs_count - 1)
+			tcs->oentry = te->scratch - te->base + o->last_entry;
 		tcs->fslimit = tcs->gslimit = 0xfff;
 		tcs->ofsbasgx = te->data - te->base;
 		tcs->ogsbasgx = te->data - te->base;

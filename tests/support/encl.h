@@ -26,6 +26,8 @@ struct te_options {
 	uint64_t hole_pages;			/* left empty behind the heap, inside ELRANGE and mapped RWX */
 	uint64_t base;				/* 0: anywhere */
 	bool     premap_heap;		/* map the heap RWX before its pages are added */
+	uint64_t tcs_flags;		/* of every TCS */
+	uint64_t last_entry;		/* not 0: OENTRY of the last TCS is this offset in the scratch page */
 	const char *save_sigstruct;	/* a file for the 1808 bytes */
 	bool     no_map;			/* leave the reservation in place */
 	enum te_2018 { TE_UPSTREAM, TE_2018_BASE, TE_2018_RFC } abi; /* /dev/sgx, with these numbers; one mapping, RWX */
