@@ -81,7 +81,7 @@ void drv_fork_done(struct drv *d, bool child)
 	d->pid = (uint32_t)sys_call0(__NR_getpid);
 	atomic_store(&d->lock.waiters, 0);
 	atomic_store(&d->lock.owner, d->tid);
-	d->worker.pid = 0;		/* the parent's */
+	d->worker = (struct build_worker){ .stack = d->worker.stack };	/* the helper is the parent's */
 	seed_counters(d);
 	for (struct vma *v = vma_from(d, 0); v;) {
 		const uint64_t end = v->end;

@@ -25,7 +25,8 @@ TEST(device_path, devices_are_recognised_however_they_are_spelled)
 		{ "/dev/sgx_enclave/.", DEVICE_ENCLAVE, true }, { "/dev/sgx/enclave/./", DEVICE_ENCLAVE, true },
 		{ "/dev/sgx_enclave/..", DEVICE_NONE, false }, { "/dev/sgx_enclave/x", DEVICE_NONE, false },
 		{ "/dev/sgx_enclav", DEVICE_NONE, false }, { "/dev/sgx_enclave2", DEVICE_NONE, false },
-		{ "/dev/sgx", DEVICE_NONE, false }, { "/sgx_enclave", DEVICE_NONE, false },
+		{ "/dev/sgx", DEVICE_2018, false }, { "/dev/sgx/", DEVICE_2018, true },
+		{ "/sgx", DEVICE_NONE, false }, { "/dev/sgx2", DEVICE_NONE, false }, { "/sgx_enclave", DEVICE_NONE, false },
 		{ "/tmp/dev/sgx_enclave", DEVICE_NONE, false }, { "/dev/sgx_vepc", DEVICE_NONE, false },
 		{ "/dev/enclave", DEVICE_NONE, false }, { "/dev/sgx/sgx_enclave", DEVICE_NONE, false },
 		{ "/dev.sgx_enclave", DEVICE_NONE, false }, { "/", DEVICE_NONE, true }, { "/.", DEVICE_NONE, true },
@@ -47,10 +48,10 @@ TEST(device_path, devices_are_recognised_however_they_are_spelled)
 TEST(device_path, cheap_look_refuses_other_names)
 {
 	static const char *const others[] = {
-		"", "/", ".", "..", "/etc/passwd", "/dev/sgx_enclave/..", "/dev/sgx_enclave2", "xsgx_enclave", "/dev/sgx",
+		"", "/", ".", "..", "/etc/passwd", "/dev/sgx_enclave/..", "/dev/sgx_enclave2", "xsgx_enclave", "/dev/xsgx", "/dev/sgx/x",
 		"provision.txt", "/proc/self/maps", "sgx_enclave/x", "./.",
 	};
-	static const char *const names[] = { "sgx_enclave", "./enclave", "a/provision/", "sgx_provision/./", "enclave" };
+	static const char *const names[] = { "sgx_enclave", "./enclave", "a/provision/", "sgx_provision/./", "enclave", "sgx" };
 	size_t i;
 
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
