@@ -52,10 +52,12 @@ void gate_send(struct thread *t, struct kucontext *uc, uint32_t nr)
 		send(t, uc, (uint32_t)m->rdi, m->rsi, info.signo, &info);
 		return;
 	default:			/* rt_sigqueueinfo: for the process; only to oneself with what looks like a fault */
-		if (rt_copy(&info, (const void *)m->rdx, sizeof(info)) || info.code <= 0)
+		if (rt_copy(&info, (const void *)m->rdx, sizeof(info)) || info.code <= 0 || (uint32_t)m->rdi != t->tid)
 			break;
 		info.signo = (int)m->rsi;
-		send(t, uc, (uint32_t)m->rdi, m->rdi, info.signo, &info);
+		if (!held_send_process(t, info.signo, &info))
+			break;
+		uc->mc.rax = 0;
 		return;
 	}
 	gate_continue(t, uc);

@@ -106,6 +106,15 @@ static void offer(const struct thread *self, int sig)
 	}
 }
 
+bool held_send_process(struct thread *t, int sig, const struct ksiginfo *info)
+{
+	if (!of_process(t))
+		return false;
+	if (put(&rt.held, sig, info) && (t->vmask & KSIG_BIT(sig)))
+		offer(t, sig);
+	return true;
+}
+
 void held_share(struct thread *t)
 {
 	uint64_t set = __atomic_load_n(&t->stray, __ATOMIC_SEQ_CST) & t->vmask;

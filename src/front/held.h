@@ -18,6 +18,8 @@
 void held_add(struct thread *t, int sig, const struct ksiginfo *info);
 /** held_send() - @sig to @to, a thread of this process. -ESRCH: it has ended. */
 long held_send(struct thread *to, int sig, const struct ksiginfo *info);
+/** held_send_process() - @sig to the process of @t; false if @t is of another than the runtime. */
+bool held_send_process(struct thread *t, int sig, const struct ksiginfo *info);
 /** held_ready() - those that @t may take and has not blocked with @mask; of the process's, too. */
 uint64_t held_ready(const struct thread *t, uint64_t mask);
 /** held_take() - one of held_ready(); false: another thread was faster. */
