@@ -5,87 +5,59 @@
  */
 #include "inside.h"
 
-static uint8_t times2(uint8_t x)
+#include <wmmintrin.h>		/* AES instructions: every processor with SGX has them */
+
+/* The next round key: the last word goes through the S-box, then each word is added to the one behind it. */
+static __m128i next_key(__m128i key, __m128i assist)
 {
-	return (uint8_t)(x << 1 ^ (x >> 7) * 0x1b);
+	key = _mm_xor_si128(key, _mm_slli_si128(key, 4));
+	key = _mm_xor_si128(key, _mm_slli_si128(key, 8));
+	return _mm_xor_si128(key, _mm_shuffle_epi32(assist, 0xff));
 }
 
-/* The S-box is computed, not looked up: multiplicative inverse in GF(2^8) as x^254, then the affine map. Slow, and
- * without a table whose accessed cache lines would tell the key. */
-static uint8_t times(uint8_t a, uint8_t b)
+static __m128i aes128(__m128i key, __m128i block)
 {
-	uint8_t product = 0;
-	int i;
-
-	for (i = 0; i < 8; i++) {
-		product ^= (uint8_t)(-(b & 1) & a);
-		a = times2(a);
-		b >>= 1;
-	}
-	return product;
+	block = _mm_xor_si128(block, key);
+#define ROUND(rcon, step)								\
+	key = next_key(key, _mm_aeskeygenassist_si128(key, rcon));			\
+	block = step(block, key)
+	ROUND(0x01, _mm_aesenc_si128);
+	ROUND(0x02, _mm_aesenc_si128);
+	ROUND(0x04, _mm_aesenc_si128);
+	ROUND(0x08, _mm_aesenc_si128);
+	ROUND(0x10, _mm_aesenc_si128);
+	ROUND(0x20, _mm_aesenc_si128);
+	ROUND(0x40, _mm_aesenc_si128);
+	ROUND(0x80, _mm_aesenc_si128);
+	ROUND(0x1b, _mm_aesenc_si128);
+	ROUND(0x36, _mm_aesenclast_si128);
+	return block;
 }
 
-static uint8_t sbox(uint8_t x)
+static __m128i load(const void *p)
 {
-	uint8_t power = x, inverse = 1;
-	int i;
-
-	for (i = 0; i < 7; i++) {		/* 254 = 2 + 4 + ... + 128 */
-		power = times(power, power);
-		inverse = times(inverse, power);
-	}
-	x = inverse;
-	for (i = 0; i < 4; i++) {
-		inverse = (uint8_t)(inverse << 1 | inverse >> 7);
-		x ^= inverse;
-	}
-	return x ^ 0x63;
-}
-
-static void aes128(const uint8_t key[16], uint8_t s[16])
-{
-	uint8_t k[16], t[16], rcon = 1;
-	int round, i;
-
-	memcpy(k, key, 16);
-	for (i = 0; i < 16; i++)
-		s[i] ^= k[i];
-	for (round = 1; round <= 10; round++) {
-		for (i = 0; i < 16; i++)		/* SubBytes, ShiftRows */
-			t[i] = sbox(s[(i + 4 * (i % 4)) % 16]);
-		for (i = 0; i < 4; i++)			/* the next round key */
-			k[i] ^= sbox(k[12 + (i + 1) % 4]);
-		k[0] ^= rcon;
-		rcon = times2(rcon);
-		for (i = 4; i < 16; i++)
-			k[i] ^= k[i - 4];
-		for (i = 0; i < 16; i++) {		/* MixColumns, but for the last round; AddRoundKey */
-			const uint8_t *c = t + (i & ~3);
-
-			s[i] = round == 10 ? t[i] : times2(c[i % 4]) ^ times2(c[(i + 1) % 4]) ^ c[(i + 1) % 4] ^
-						    c[(i + 2) % 4] ^ c[(i + 3) % 4];
-			s[i] ^= k[i];
-		}
-	}
+	return _mm_loadu_si128(p);
 }
 
 /* Of whole blocks only. */
 static void cmac(const uint8_t key[16], const uint8_t *data, size_t blocks, uint8_t mac[16])
 {
-	uint8_t subkey[16] = { 0 };
+	uint8_t subkey[16];
+	__m128i state = _mm_setzero_si128();
 	int i, carry;
 
-	aes128(key, subkey);
+	_mm_storeu_si128((void *)subkey, aes128(load(key), state));
 	carry = subkey[0] >> 7;
 	for (i = 0; i < 16; i++)
 		subkey[i] = (uint8_t)(subkey[i] << 1 | (i < 15 ? subkey[i + 1] >> 7 : 0));
 	subkey[15] ^= (uint8_t)(carry * 0x87);
-	memset(mac, 0, 16);
 	for (; blocks; blocks--, data += 16) {
-		for (i = 0; i < 16; i++)
-			mac[i] ^= data[i] ^ (blocks == 1 ? subkey[i] : 0);
-		aes128(key, mac);
+		state = _mm_xor_si128(state, load(data));
+		if (blocks == 1)
+			state = _mm_xor_si128(state, load(subkey));
+		state = aes128(load(key), state);
 	}
+	_mm_storeu_si128((void *)mac, state);
 }
 
 void report_for(struct report *r, const struct targetinfo *target, const void *data)
