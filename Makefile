@@ -34,10 +34,16 @@ check-contract:
 check-designs: build
 	@scripts/check-designs
 
+check-exits: build
+	@DURATION=$(or $(SECONDS),600) SEED=$(or $(SEED),1) scripts/check-exits
+
+stress: build
+	@DURATION=$(or $(SECONDS),600) SEED=$(or $(SEED),1) scripts/check-exits --record
+
 format:
 	git clang-format --force HEAD
 
 clean:
 	rm -rf build build-*
 
-.PHONY: all build demo check asan bench fuzz check-contract check-designs format clean
+.PHONY: all build demo check asan bench fuzz check-contract check-designs check-exits stress format clean

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Calls of the vDSO function, of any version, and ENCLUs of our own, with every register given and read back: calls.h. */
+/* Calls of the vDSO function, of any version, and ENCLUs of our own, every register given and read back: calls.h. */
 #define X_FN		0
 #define X_STACK		8
 #define X_RAX		32
@@ -187,6 +187,37 @@ exact_handler:
 	mov	$2, %eax
 1:	ret
 	.size	exact_handler, . - exact_handler
+
+/*
+ * A user handler (B.4): calls a function of the program, then enters again with the registers of a struct exact or leaves
+ * as the function says. run->user_data: struct exact_ocall.
+ */
+	.text
+	.globl	exact_ocall_handler
+	.type	exact_ocall_handler, @function
+exact_ocall_handler:
+	push	%rbp
+	mov	%rsp, %rbp
+	push	%rbx
+	mov	16(%rbp), %rdi
+	mov	32(%rdi), %rdi
+	mov	%rdi, %rbx
+	and	$-16, %rsp
+	call	*(%rdi)
+	mov	8(%rbx), %rdi
+	move_vectors 1
+	mov	X_RDX(%rdi), %rdx
+	mov	X_RSI(%rdi), %rsi
+	mov	X_R8(%rdi), %r8
+	mov	X_R9(%rdi), %r9
+	mov	X_R10(%rdi), %r10
+	mov	X_R11(%rdi), %r11
+	mov	X_RDI(%rdi), %rdi
+	lea	-8(%rbp), %rsp
+	pop	%rbx
+	pop	%rbp
+	ret
+	.size	exact_ocall_handler, . - exact_ocall_handler
 
 	.bss
 	.balign	8

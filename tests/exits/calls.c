@@ -22,7 +22,8 @@ uint64_t exits_level(void)
 	return (low & 0xe7) == 0xe7 ? 0xe7 : (low & 7) == 7 ? 7 : 3;
 }
 
-void exits_prepare(struct exact *x, union exits_run *run, const struct te *te, uint64_t tcs, uint64_t leaf, bool handler)
+void exits_prepare(struct exact *x, union exits_run *run, const struct te *te, uint64_t tcs, uint64_t leaf,
+		   bool handler)
 {
 	const uint64_t user_handler = handler ? (uintptr_t)exact_handler : 0;
 

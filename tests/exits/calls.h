@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Entries of an enclave that show every register before and behind: through the vDSO function of whichever version the
- * run has, and by an ENCLU of our own. Used by every program of tests/exits.
+ * Entries of an enclave that show every register before and behind: through the vDSO function of whichever version
+ * the run has, and by an ENCLU of our own. Used by every program of tests/exits.
  */
 #ifndef SOFTSGX_TESTS_EXITS_CALLS_H
 #define SOFTSGX_TESTS_EXITS_CALLS_H
@@ -30,6 +30,14 @@ extern const char exact_raw_enclu[], exact_raw_aep[], exact_raw_out[], exact_vds
 void exact_handler(void);
 extern uint32_t exact_handler_count;
 
+/* A user handler for user_data = struct exact_ocall: what fn returns is the leaf that is executed next, or <= 0.
+ */
+struct exact_ocall {
+	int (*fn)(struct exact_ocall *o);
+	const struct exact *x;		/* registers with which the enclave is entered again */
+};
+void exact_ocall_handler(void);
+
 /* Which vDSO function the run has: environment variable EXITS_VDSO; 0 is upstream's, 28, 36, 38. */
 extern int exits_vdso;
 void exits_init(void);
@@ -41,7 +49,8 @@ union exits_run {
 };
 
 /** exits_prepare() - the arguments of a vDSO call of @leaf on @tcs; @run is zeroed. */
-void exits_prepare(struct exact *x, union exits_run *run, const struct te *te, uint64_t tcs, uint64_t leaf, bool handler);
+void exits_prepare(struct exact *x, union exits_run *run, const struct te *te, uint64_t tcs, uint64_t leaf,
+		   bool handler);
 /** exits_vector() - the exception that ended the call, or -1 after EEXIT. */
 int exits_vector(const struct exact *x, const union exits_run *run);
 /** exits_copy() - @size bytes into the enclave, from inside; needs no vDSO function. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A signal exactly at every instruction of entry.S, of the trampolines of patched sites, and of the vDSO image. A tracer
- * plants an INT3 at the instruction, lets the program (rounds.c) go a way that comes by there, and when the INT3 is hit
- * takes it away and injects the signal. Then both outcomes are checked: what the program's handler saw, and what the round
- * computed. Every instruction that no round reaches has to be in a list that says why.
+ * A signal exactly at every instruction of entry.S, of the trampolines of patched sites, and of the vDSO image. A
+ * tracer plants an INT3 at the instruction, lets the program (rounds.c) go a way that comes by there, and when the
+ * INT3 is hit takes it away and injects the signal. Then both outcomes are checked: what the program's handler
+ * saw, and what the round computed. Every instruction that no round reaches has to be in a list that says why.
  */
 #define _GNU_SOURCE
 #include "exits/calls.h"
@@ -30,10 +30,27 @@ enum { POINTS_MAX = 2048 };
 enum { KIND_PRE_SLOT = KINDS, KIND_PRE_STACK, ALL_KINDS };	/* with an injection before */
 
 static const char *const kind_name[ALL_KINDS] = {
-	"call", "exception and resume", "raw call", "raw exception and resume", "exit to another target", "refused exit",
-	"asynchronous exit", "user handler", "bad leaf", "DS lost", "another TCS", "TCS taken by another thread",
-	"system call", "unmapped TCS", "new thread", "other vDSO functions", "waits", "raw entry by the model", "bad leaf inside",
-	"call after a signal on the way back", "asynchronous exit, a signal while the handler returns",
+	"call",
+	"exception and resume",
+	"raw call",
+	"raw exception and resume",
+	"exit to another target",
+	"refused exit",
+	"asynchronous exit",
+	"user handler",
+	"bad leaf",
+	"DS lost",
+	"another TCS",
+	"TCS taken by another thread",
+	"system call",
+	"unmapped TCS",
+	"new thread",
+	"other vDSO functions",
+	"waits",
+	"raw entry by the model",
+	"bad leaf inside",
+	"call after a signal on the way back",
+	"asynchronous exit, a signal while the handler returns",
 };
 static const char *const shot_name[SHOTS] = {
 	"SIGUSR1", "SIGUSR1 whose handler enters", "SIGUSR1 whose handler jumps out", "a sent SIGSEGV", "a kick",
@@ -53,7 +70,9 @@ struct point {
 static struct point point[POINTS_MAX];
 static unsigned points, injections, lost_disposition;
 static pid_t program;
-static struct { uint64_t handler, flags, restorer, mask; } trap_action;	/* the program's copy is at the same address */
+static struct {
+	uint64_t handler, flags, restorer, mask;
+} trap_action;				/* the program's copy is at the same address */
 static uint64_t a_syscall;		/* an instruction from which the filter lets calls pass */
 
 /* ---- one stopped thread ---- */
@@ -115,8 +134,8 @@ static long remote_call(pid_t pid, long nr, uint64_t a, uint64_t b, uint64_t c, 
 }
 
 /*
- * Where signals are blocked, an INT3 costs the disposition of SIGTRAP and unblocks it: the kernel does not let a thread
- * block its own fault. Both are put back, and the program never had that INT3.
+ * Where signals are blocked, an INT3 costs the disposition of SIGTRAP and unblocks it: the kernel does not let a
+ * thread block its own fault. Both are put back, and the program never had that INT3.
  */
 static void trap_unhappened(pid_t pid)
 {
@@ -163,8 +182,8 @@ static uint64_t pre_address[2];
 static int lost_status;
 
 /*
- * From the program's stop to the next: planted INT3s are lifted as they are hit; @target gets @shot, @pre gets SIGSEGV
- * first and arms the target. Without a target only what is hit is noted, for @kind.
+ * From the program's stop to the next: planted INT3s are lifted as they are hit; @target gets @shot, @pre gets
+ * SIGSEGV first and arms the target. Without a target only what is hit is noted, for @kind.
  */
 static enum outcome run(int kind, struct point *target, int shot, struct point *pre)
 {
@@ -213,7 +232,7 @@ static enum outcome run(int kind, struct point *target, int shot, struct point *
 		if (sig == SIGTRAP) {
 			ptrace(PTRACE_GETREGS, pid, 0, &r);
 			p = point_at(r.rip - 1);
-			if (p && (p->planted || !is_int3(pid, p->address))) {	/* another thread was there before */
+			if (p && (p->planted || !is_int3(pid, p->address))) { /* another thread was there before */
 				const bool first = p->planted;
 
 				r.rip--;
@@ -264,11 +283,13 @@ static void add_point(uint64_t address, const char *unreachable)
 /* Ranges that nothing executes, and why. */
 static const char *never(uint64_t address, const struct insn *insn)
 {
-	const struct { const char *from, *to, *why; } list[] = {
-		{ "rt_restorer", "rt_sigreturn_entry", "named to the kernel, handlers of the runtime do not return" },
-		{ "rt_debug_event", "rt_wait_stub", "where a debugger has the end of a system call shown" },
-		{ "rt_wait_again", "rt_wait_done", "by chance: another thread takes a signal from under a wait" },
-		{ "rt_finish_end", "", "behind rt_sigreturn, which does not return" },
+	const struct { const char *from, *to, *why;
+	} list[] = {
+		{"rt_restorer", "rt_sigreturn_entry",
+		 "named to the kernel, handlers of the runtime do not return"},
+		{"rt_debug_event", "rt_wait_stub", "where a debugger has the end of a system call shown"},
+		{"rt_wait_again", "rt_wait_done", "by chance: another thread takes a signal from under a wait"},
+		{"rt_finish_end", "", "behind rt_sigreturn, which does not return"},
 	};
 	unsigned i;
 
@@ -320,7 +341,8 @@ static void add_trampoline(uint64_t address, bool host)
 	unsigned at, i;
 
 	for (at = 0; at < TRAMPOLINE_SIZE; at += 8)
-		*(uint64_t *)(void *)(code + at) = (uint64_t)ptrace(PTRACE_PEEKTEXT, program, (void *)(address + at), 0);
+		*(uint64_t *)(void *)(code + at) =
+			(uint64_t)ptrace(PTRACE_PEEKTEXT, program, (void *)(address + at), 0);
 	for (at = 0; at < TRAMPOLINE_SIZE; at += insn.length) {
 		const char *why = NULL;
 
@@ -380,7 +402,8 @@ static const char *where(uint64_t address)
 static bool judge(struct point *p, int kind, int shot, enum outcome outcome, unsigned handled)
 {
 	if (shared->wrong) {
-		test_fail(__FILE__, __LINE__, "%s, %s, %s: %u wrong values, first at rounds.c:%d; the handler saw RIP %llx",
+		test_fail(__FILE__, __LINE__,
+			  "%s, %s, %s: %u wrong values, first at rounds.c:%d; the handler saw RIP %llx",
 			  where(p->address), kind_name[kind], shot_name[shot], shared->wrong, shared->wrong_line,
 			  (unsigned long long)shared->rip);
 		shared->wrong = shared->wrong_line = 0;
@@ -389,8 +412,8 @@ static bool judge(struct point *p, int kind, int shot, enum outcome outcome, uns
 	if (outcome == HIT && shared->handled != handled &&
 	    !(!strncmp(where(p->address), "rt_thread_exit", 14) && shared->handled == handled - 1) &&
 	    !(kind >= KINDS && shot == SENT_SEGV && shared->handled == handled + 1))
-		test_fail(__FILE__, __LINE__, "%s, %s, %s: the handler ran %d times more than it should", where(p->address),
-			  kind_name[kind], shot_name[shot], (int)(shared->handled - handled));
+		test_fail(__FILE__, __LINE__, "%s, %s, %s: the handler ran %d times more than it should",
+			  where(p->address), kind_name[kind], shot_name[shot], (int)(shared->handled - handled));
 	if (outcome == LOST)
 		test_fail(__FILE__, __LINE__, "%s, %s, %s: the program ended", where(p->address), kind_name[kind],
 			  shot_name[shot]);
@@ -403,7 +426,8 @@ static bool ended(int kind)
 	return false;
 }
 
-/* Which instructions does each kind of round come by? Of threads, one INT3 at a time: they share SIGTRAP's disposition. */
+/* Which instructions does each kind of round come by? Of threads, one INT3 at a time: they share SIGTRAP's
+ * disposition. */
 static bool survey(void)
 {
 	unsigned i;
@@ -497,8 +521,9 @@ TEST(exits, signal_at_every_instruction_of_entry_trampolines_and_vdso)
 	if (complete)
 		EXPECT_EQ(unreached, 0);
 	if (getenv("TEST_VERBOSE"))
-		printf("%u instructions, %u injections, %u interruptions of an enclave, %u listed as unreachable\n", points,
-		       injections, shared->at_aep, listed);
+		printf("%u instructions, %u injections, %u interruptions of an enclave, %u listed as "
+		       "unreachable\n",
+		       points, injections, shared->at_aep, listed);
 	kill(program, SIGKILL);
 	while (waitpid(-1, NULL, __WALL) > 0)
 		;

@@ -89,9 +89,9 @@ static bool is_aep(uint64_t rip)
 /* A-FLT-15: nothing of the enclave's. */
 static bool synthetic(const greg_t *g)
 {
-	return !(g[REG_RDX] | g[REG_RSI] | g[REG_RDI] | g[REG_R8] | g[REG_R9] | g[REG_R10] | g[REG_R11] | g[REG_R12] |
-		 g[REG_R13] | g[REG_R14] | g[REG_R15]) && g[REG_RCX] == g[REG_RIP] &&
-	       (uint64_t)g[REG_RBX] - te.base < te.size && !(g[REG_EFL] & 0x8d5);
+	return !(g[REG_RDX] | g[REG_RSI] | g[REG_RDI] | g[REG_R8] | g[REG_R9] | g[REG_R10] | g[REG_R11] |
+		 g[REG_R12] | g[REG_R13] | g[REG_R14] | g[REG_R15]) &&
+	       g[REG_RCX] == g[REG_RIP] && (uint64_t)g[REG_RBX] - te.base < te.size && !(g[REG_EFL] & 0x8d5);
 }
 
 static bool on_own_stack(uintptr_t sp)
@@ -195,7 +195,8 @@ static void fill(struct exact *x, unsigned at)
 
 	memset(x, 0, sizeof(*x));
 	for (i = 0; i < 16; i++)
-		gpr[i] = (uint64_t)(0x1010 + i) << 32 | (seed = seed * 6364136223846793005 + 1442695040888963407) >> 40;
+		gpr[i] = (uint64_t)(0x1010 + i) << 32 |
+			 (seed = seed * 6364136223846793005 + 1442695040888963407) >> 40;
 	for (i = 0; i < sizeof(x->vector); i++)
 		((uint8_t *)x->vector)[i] = (uint8_t)((seed = seed * 6364136223846793005 + 99) >> 33);
 	for (i = 0; i < 8; i++)
@@ -573,8 +574,8 @@ static void vdso_once(void)
 	static const char *const names[] = { "__vdso_time", "__vdso_getrandom" };
 	uint64_t address, size, i;
 
-	RIGHT(!clock_gettime(CLOCK_MONOTONIC, &t) && !gettimeofday(&tv, NULL) && !clock_getres(CLOCK_REALTIME, &t) &&
-	      !getcpu(&cpu, NULL));
+	RIGHT(!clock_gettime(CLOCK_MONOTONIC, &t) && !gettimeofday(&tv, NULL) &&
+	      !clock_getres(CLOCK_REALTIME, &t) && !getcpu(&cpu, NULL));
 	for (i = 0; i < 2; i++) {
 		address = symbols_vdso(names[i], &size);
 		if (!address)
@@ -610,12 +611,13 @@ static void wait_once(void)
 }
 
 static void (*const once[KINDS])(void) = {
-	call_once, resume_once, raw_once, raw_resume_once, target_once, refused_once, async_once, handler_once, invalid_once,
-	no_ds_once, another_tcs_once, busy_once, gate_once, bad_tcs_once, thread_once, vdso_once,
-	wait_once, raw_slow_once, leaf_once,
+	call_once,    resume_once,  raw_once,	raw_resume_once,  target_once, refused_once, async_once,
+	handler_once, invalid_once, no_ds_once, another_tcs_once, busy_once,   gate_once,    bad_tcs_once,
+	thread_once,  vdso_once,    wait_once,	raw_slow_once,	  leaf_once,
 };
 
-/* Whatever a handler has left by a jump: frames below are resumed to code that leaves, until ERESUME finds none. */
+/* Whatever a handler has left by a jump: frames below are resumed to code that leaves, until ERESUME finds none.
+ */
 static void abandon(void)
 {
 	struct exact x;
@@ -675,8 +677,11 @@ static void build(void)
 {
 	struct exact x;
 
-	if (te_build(&te, &(struct te_options){ .tcs = TCS_COUNT, .nssa = 4, .ssaframesize = 2, .xfrm = exits_level(),
-					 .attributes = SGX_ATTR_DEBUG }) ||
+	if (te_build(&te, &(struct te_options){.tcs = TCS_COUNT,
+					       .nssa = 4,
+					       .ssaframesize = 2,
+					       .xfrm = exits_level(),
+					       .attributes = SGX_ATTR_DEBUG}) ||
 	    te_build(&other, NULL))
 		_exit(96);
 	exits_copy(&te, te.tcs[0], te.scratch + AT_TOUCH, snip_touch, (uint64_t)(snip_touch_end - snip_touch));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A program that goes ways through the runtime, one kind of round each, checks what comes back register by register, and
- * has signal handlers that check what they see. It stops before each round and takes its orders from shared memory.
+ * A program that goes ways through the runtime, one kind of round each, checks what comes back register by
+ * register, and has signal handlers that check what they see. It stops before each round and takes its orders from
+ * shared memory.
  */
 #ifndef SOFTSGX_TESTS_EXITS_ROUNDS_H
 #define SOFTSGX_TESTS_EXITS_ROUNDS_H
@@ -9,8 +10,26 @@
 #include <stdint.h>
 
 enum kind {
-	FAST, RESUME, RAW, RAW_RESUME, TARGET, REFUSED, ASYNC, HANDLER, INVALID, NO_DS, ANOTHER_TCS, BUSY, GATE, BAD_TCS,
-	THREAD, VDSO, WAIT, RAW_SLOW, LEAF, KINDS,
+	FAST,
+	RESUME,
+	RAW,
+	RAW_RESUME,
+	TARGET,
+	REFUSED,
+	ASYNC,
+	HANDLER,
+	INVALID,
+	NO_DS,
+	ANOTHER_TCS,
+	BUSY,
+	GATE,
+	BAD_TCS,
+	THREAD,
+	VDSO,
+	WAIT,
+	RAW_SLOW,
+	LEAF,
+	KINDS,
 };
 
 /* What is injected, and what the handler does. */

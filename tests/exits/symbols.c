@@ -109,8 +109,8 @@ uint64_t symbols_vdso_next(uint64_t from, uint64_t *size)
 	return best;
 }
 
-static const char *nearest(const Elf64_Sym *symbol, uint64_t count, const char *names, uint64_t base, uint64_t address,
-			   uint64_t *offset)
+static const char *nearest(const Elf64_Sym *symbol, uint64_t count, const char *names, uint64_t base,
+			   uint64_t address, uint64_t *offset)
 {
 	const char *best = NULL;
 	uint64_t i;
@@ -118,7 +118,8 @@ static const char *nearest(const Elf64_Sym *symbol, uint64_t count, const char *
 	for (i = 0; i < count; i++) {
 		const uint64_t value = base + symbol[i].st_value;
 
-		if (symbol[i].st_name && symbol[i].st_shndx && value <= address && (!best || address - value < *offset)) {
+		if (symbol[i].st_name && symbol[i].st_shndx && value <= address &&
+		    (!best || address - value < *offset)) {
 			best = names + symbol[i].st_name;
 			*offset = address - value;
 		}

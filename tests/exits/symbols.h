@@ -12,7 +12,8 @@ uint64_t symbols_find(const char *name);
 /** symbols_name() - the symbol of runtime or vDSO at or below @address, and how far it is. */
 const char *symbols_name(uint64_t address, uint64_t *offset);
 uint64_t symbols_vdso(const char *name, uint64_t *size);
-/** symbols_vdso_next() - the functions of the image one by one: the first at or above @from; its size. 0: no more. */
+/** symbols_vdso_next() - the functions of the image one by one: the first at or above @from; its size. 0: no more.
+ */
 uint64_t symbols_vdso_next(uint64_t from, uint64_t *size);
 
 #endif
