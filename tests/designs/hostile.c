@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Handlers that can't be, and handlers that return garbage. Each case runs twice, with an exception of ordinary code and
- * with one of an enclave: the end must be the same, and it must be the program's, not the platform's.
+ * Handlers that can't be, and handlers that return garbage. Each case runs twice, with an exception of ordinary
+ * code and with one of an enclave: the end must be the same, and it must be the program's, not the platform's.
  */
 #define _GNU_SOURCE
 #include "designs/own.h"
@@ -88,8 +88,8 @@ static void same_end(const char *what, void (*run)(bool inside), int sig)
 	int enclave = in_child(run, true, said[1], sizeof(said[1]));
 
 	if (host != enclave || !WIFSIGNALED(enclave) || WTERMSIG(enclave) != sig || said[0][0] || said[1][0])
-		test_fail(__FILE__, __LINE__, "%s: status %x outside, %x inside; said '%s', '%s'", what, host, enclave,
-			  said[0], said[1]);
+		test_fail(__FILE__, __LINE__, "%s: status %x outside, %x inside; said '%s', '%s'", what, host,
+			  enclave, said[0], said[1]);
 }
 
 static uint64_t bad;			/* the address that this case is about */
@@ -114,7 +114,8 @@ static void with_bad_handler(bool inside)
 /* Proves: C4-2, C4-4 */
 TEST(hostile, handlers_that_cannot_be_end_the_program)
 {
-	const char *names[] = { "unmapped", "not canonical", "the kernel's", "in the enclave", "the enclave's TCS", "a stack" };
+	const char *names[] = { "unmapped", "not canonical", "the kernel's", "in the enclave", "the enclave's TCS",
+				"a stack" };
 	uint64_t addresses[6], on_stack = 0;
 	unsigned i, k;
 

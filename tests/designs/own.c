@@ -9,9 +9,9 @@
 
 #include "harness.h"
 
-_Static_assert(offsetof(struct own, r) == 16 && offsetof(struct own, rflags) == 144 && offsetof(struct own, out) == 152 &&
-	       offsetof(struct own, stack) == 160 && offsetof(struct own, mxcsr) == 168 &&
-	       offsetof(struct own, fcw) == 172, "own_code.S");
+_Static_assert(offsetof(struct own, r) == 16 && offsetof(struct own, rflags) == 144 &&
+	       offsetof(struct own, out) == 152 && offsetof(struct own, stack) == 160 &&
+	       offsetof(struct own, mxcsr) == 168 && offsetof(struct own, fcw) == 172, "own_code.S");
 
 struct own own_eenter(const struct te *te, unsigned tcs, enum own_site site, uint64_t aep)
 {

@@ -46,7 +46,7 @@ own_call:
 	mov	R(7)(%rdi), %rdi
 	jmp	*-8(%rsp)
 
-landed:	/* RSP may be any: an ERESUME brings that of the EENTER, from another depth of calls. Nothing is written there. */
+landed:	/* Nothing is written to the stack: an ERESUME brings RSP of the EENTER, from another depth of calls. */
 	mov	%rdi, %fs:own_rdi@tpoff
 	mov	%fs:own_current@tpoff, %rdi
 	mov	%rax, R(0)(%rdi)

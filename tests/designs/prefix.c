@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The opt-in prefix (C.2), register by register. Suite "prefix" runs with --delivery=prefix, suite "without" without. */
+/*
+ * The opt-in prefix (C.2), register by register. Suite "prefix" runs with --delivery=prefix, suite "without"
+ * without.
+ */
 #define _GNU_SOURCE
 #include "abi/caught.h"
 #include "designs/own.h"
@@ -149,7 +152,7 @@ TEST(prefix, entry_that_faults_lands_behind_eenter)
 		return;
 	none = own_unmapped();
 	in = own_eenter(&te, 0, OWN_PREFIXED, aep_of(OWN_PREFIXED_2));
-	in.r[RBX] = none;				/* EENTER-09; the processor writes to the last byte (F-1) */
+	in.r[RBX] = none;				/* EENTER-09; the last byte is written to (F-1) */
 	fails(in, 14, 6, none + 0xfff);
 	in.r[RBX] = te.tcs[0] + 8;			/* EENTER-08 */
 	fails(in, 13, 0, 0);

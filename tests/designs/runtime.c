@@ -14,8 +14,9 @@
 
 enum { TCS = 8, ENTRY_WORDS = 6 };
 
-SNIPPET(snip, "mov %rcx, %r15; mov %r9, %r14; mov $1234, %r13d; mov $5678, %edx; ud2; xor %edi, %edi; cmp $1234, %r13;"
-	"jne 1f; cmp $5678, %rdx; jne 1f; mov $77, %edi; 1: mov %r15, %rbx; mov %r14, %r9; mov $4, %eax; jmp *%r9");
+SNIPPET(snip, "mov %rcx, %r15; mov %r9, %r14; mov $1234, %r13d; mov $5678, %edx; ud2; xor %edi, %edi;"
+	"cmp $1234, %r13; jne 1f; cmp $5678, %rdx; jne 1f; mov $77, %edi;"
+	"1: mov %r15, %rbx; mov %r14, %r9; mov $4, %eax; jmp *%r9");
 
 static struct te te;
 static uint64_t code;
@@ -65,8 +66,8 @@ extern const char runtime_aep[] __attribute__((visibility("hidden")));
 __asm__(".text\n"
 ".hidden runtime_enter, runtime_aep\n.globl runtime_enter, runtime_aep\n"
 "runtime_enter: push %rbp; mov %rsp, %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15; push %rdi\n"
-"	mov %rdi, %rax; mov (%rax), %rbx; mov 8(%rax), %rdi; mov 16(%rax), %rsi; mov 24(%rax), %rdx; mov 32(%rax), %r9\n"
-"	lea runtime_aep(%rip), %rcx; mov $2, %eax\n"
+"	mov %rdi, %rax; mov (%rax), %rbx; mov 8(%rax), %rdi; mov 16(%rax), %rsi; mov 24(%rax), %rdx\n"
+"	mov 32(%rax), %r9; lea runtime_aep(%rip), %rcx; mov $2, %eax\n"
 "	" INSN "\n"
 "	mov -48(%rbp), %r8; mov %rdi, 40(%r8); cmp $4, %eax; je 1f; movq $0, 40(%r8)\n"
 "1:	cld; lea -40(%rbp), %rsp; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp; ret\n"
@@ -80,7 +81,8 @@ __asm__(".text\n"
 );
 
 #ifdef BY_PREFIX
-__attribute__((used, visibility("hidden"))) void runtime_exception(struct call *call, uint64_t tcs, uint64_t vector);
+__attribute__((used, visibility("hidden")))
+void runtime_exception(struct call *call, uint64_t tcs, uint64_t vector);
 void runtime_exception(struct call *call, uint64_t tcs, uint64_t vector)
 {
 	on_exception(call, tcs, vector);
@@ -129,7 +131,8 @@ static void enter(struct call *call)
 	struct sgx_enclave_run run = { .tcs = call->words[0], .user_handler = (uintptr_t)vdso_handler,
 				       .user_data = (uintptr_t)call };
 	struct te_vcall v = { .fn = (uintptr_t)te.vdso, .run = &run, .rcx = EENTER, .rdi = call->words[1],
-			      .rsi = call->words[2], .rdx = call->words[3], .r9 = call->words[4], .rflags = 0x202 };
+			      .rsi = call->words[2], .rdx = call->words[3], .r9 = call->words[4],
+			      .rflags = 0x202 };
 
 	te_vcall(&v);
 	call->wrong += v.rax != 0;

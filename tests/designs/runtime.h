@@ -4,8 +4,8 @@
 #define SOFTSGX_TESTS_DESIGNS_RUNTIME_H
 
 /*
- * @rounds calls into the library's own enclave, each with an exception that the enclave repairs; @between(@arg), if any,
- * is called while the exception waits. How many went wrong. From any thread.
+ * @rounds calls into the library's own enclave, each with an exception that the enclave repairs; @between(@arg),
+ * if any, is called while the exception waits. How many went wrong. From any thread.
  */
 typedef unsigned runtime_run_t(unsigned rounds, unsigned (*between)(void *arg), void *arg);
 runtime_run_t runtime_vdso, runtime_prefix, runtime_signals, runtime_signals_too;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Runtimes in one process that know nothing of each other (C.5): one after the other, within each other, at once. */
+/*
+ * Runtimes in one process that know nothing of each other (C.5): one after the other, within each other, at once.
+ */
 #include "designs/runtime.h"
 #include "harness.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Plain signals (C.4): a runtime with an EENTER of its own, an AEP that is only ENCLU, and handlers for five signals, as
- * SDKs install them. What the handlers see and change, register by register. More of it: tests/interop/raw.c.
+ * Plain signals (C.4): a runtime with an EENTER of its own, an AEP that is only ENCLU, and handlers for five
+ * signals, as SDKs install them. What the handlers see and change, register by register. More of it:
+ * tests/interop/raw.c.
  */
 #define _GNU_SOURCE
 #include "designs/own.h"
@@ -190,7 +191,8 @@ TEST(signals, aep_runs_after_the_handler_and_only_then)
 	if (!begin(3))
 		return;
 	act = repair;
-	o = own_fault(&te, 0, OWN_PLAIN, at, code[UD]);		/* page faults that the kernel repairs lead there, too */
+	/* Touched once: page faults that the kernel repairs lead to the AEP, too. */
+	o = own_fault(&te, 0, OWN_PLAIN, at, code[UD]);
 	own_call(&o);
 	for (i = 0; i < 100; i++) {
 		const uint64_t count = own_count;
@@ -210,8 +212,8 @@ TEST(signals, aep_runs_after_the_handler_and_only_then)
 
 static void edit(ucontext_t *uc)
 {
-	static const int all[] = { REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_RBP, REG_R8, REG_R9, REG_R10,
-				   REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
+	static const int all[] = { REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_RBP, REG_R8, REG_R9,
+				   REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
 	unsigned i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -256,8 +258,8 @@ TEST(signals, what_the_handler_changes_takes_effect)
 static void repair_after_garbage(ucontext_t *uc)
 {
 	greg_t *g = uc->uc_mcontext.gregs;
-	static const int any[] = { REG_RDX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12,
-				   REG_R13, REG_R14, REG_R15 };
+	static const int any[] = { REG_RDX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8, REG_R9, REG_R10, REG_R11,
+				   REG_R12, REG_R13, REG_R14, REG_R15 };
 	unsigned i;
 
 	repair(uc);
@@ -434,8 +436,8 @@ static void on_usr1(int sig, siginfo_t *info, void *context)
 	(void)sig, (void)info;
 	if ((uint64_t)g[REG_RIP] != async_aep || g[REG_RAX] != ERESUME)
 		return;
-	if ((uint64_t)g[REG_RBX] != te.tcs[0] || g[REG_RCX] != g[REG_RIP] || g[REG_RDX] || g[REG_RSI] || g[REG_RDI] ||
-	    g[REG_R8] || g[REG_R15] || g[REG_EFL] != 0x202 ||
+	if ((uint64_t)g[REG_RBX] != te.tcs[0] || g[REG_RCX] != g[REG_RIP] || g[REG_RDX] || g[REG_RSI] ||
+	    g[REG_RDI] || g[REG_R8] || g[REG_R15] || g[REG_EFL] != 0x202 ||
 	    (async_aep == (uintptr_t)own_counting && async_count && count <= async_last))
 		async_wrong++;
 	async_last = count;

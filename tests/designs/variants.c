@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the designs leave to the program: an AEP that does not resume, handlers that are jumped to, several designs that
- * look at one instruction, and all of them in one process.
+ * What the designs leave to the program: an AEP that does not resume, handlers that are jumped to, several designs
+ * that look at one instruction, and all of them in one process.
  */
 #define _GNU_SOURCE
 #include "abi/caught.h"
@@ -237,7 +237,9 @@ TEST(variants, handler_is_jumped_to_with_the_state_of_the_enclu)
 	end();
 }
 
-/* A handler that is nowhere: the exception is delivered there, and what happens then is an exception of its own. */
+/*
+ * A handler that is nowhere: the exception is delivered there, and what happens then is an exception of its own.
+ */
 /* Proves: C1-2, C1-4, C5-6 */
 TEST(variants, handler_that_cannot_be_faults_where_it_is)
 {
@@ -393,8 +395,9 @@ static void *by_vdso(void *arg)
 }
 
 /* #UD, and then RDI = 77 + the number of the TCS, by its address in RBX, which is kept in R14. */
-SNIPPET(snip_light, "mov %rbx, %r14; mov %rcx, %r15; ud2; mov %r14, %rdi; lea te_light_base(%rip), %r14; sub (%r14), %rdi;"
-	"shr $12, %rdi; imul $0xcccd, %rdi, %rdi; shr $18, %rdi; add $77, %rdi; mov %r15, %rbx; mov $4, %eax; jmp *%r9;"
+SNIPPET(snip_light, "mov %rbx, %r14; mov %rcx, %r15; ud2; mov %r14, %rdi; lea te_light_base(%rip), %r14;"
+	"sub (%r14), %rdi; shr $12, %rdi; imul $0xcccd, %rdi, %rdi; shr $18, %rdi; add $77, %rdi;"
+	"mov %r15, %rbx; mov $4, %eax; jmp *%r9;"
 	".balign 8; te_light_base: .quad 0");
 
 /* Proves: C5-4, C1-8, C2-4, C5-6 */
