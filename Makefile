@@ -34,11 +34,18 @@ check-contract:
 check-designs: build
 	@scripts/check-designs
 
+<<<<<<< ours
 check-exits: build
 	@DURATION=$(or $(SECONDS),600) SEED=$(or $(SEED),1) scripts/check-exits
 
 stress: build
 	@DURATION=$(or $(SECONDS),600) SEED=$(or $(SEED),1) scripts/check-exits --record
+=======
+# Every way of interrupting enclaves, on all kernels' selftests, with several seeds.
+check-aex-all: build
+	@scripts/setup build demo
+	@scripts/check-aex --all
+>>>>>>> theirs
 
 format:
 	git clang-format --force HEAD
@@ -46,4 +53,8 @@ format:
 clean:
 	rm -rf build build-*
 
+<<<<<<< ours
 .PHONY: all build demo check asan bench fuzz check-contract check-designs check-exits stress format clean
+=======
+.PHONY: all build demo check asan bench fuzz check-contract check-designs check-aex-all format clean
+>>>>>>> theirs
