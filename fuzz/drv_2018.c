@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sequences of calls on /dev/sgx of 2018: mappings that come before the enclave, are cut, moved and replaced; SECS,
- * SECINFO, TCS and SIGSTRUCT that are spoilt; pages that a worker adds, in another task or (first byte) in the call; loss
- * of power. After every call the accounts agree, records are the kernel's mappings, a dead enclave holds nothing, and no
- * descriptor is left. The input is a byte of options, then steps of eight bytes.
+ * SECINFO, TCS and SIGSTRUCT that are spoilt; pages that a worker adds, in another task or (first byte) in the call;
+ * loss of power. After every call the accounts agree, records are the kernel's mappings, a dead enclave holds nothing,
+ * and no descriptor is left. The input is a byte of options, then steps of eight bytes.
  */
 #include "drv/abi2018.h"
 #include "fuzz.h"
@@ -22,8 +22,8 @@
 #define STEPS_MAX	64
 
 enum op {
-	MAP, MAP_AT, CREATE, ADD, ADD_TCS, ADD_MORE, INIT, MODIFY, REMOVE, ANY, UNMAP, PROTECT, REMAP, OTHER, FAULT, ACCEPT,
-	POWER, OPS
+	MAP, MAP_AT, CREATE, ADD, ADD_TCS, ADD_MORE, INIT, MODIFY, REMOVE, ANY, UNMAP, PROTECT, REMAP, OTHER, FAULT,
+	ACCEPT, POWER, OPS
 };
 
 struct step {
@@ -36,7 +36,8 @@ static bool baseline[FD_MAX];
 
 static const uint64_t odd_values[] = {
 	0, 1, 8, 4095, 4097, 3 * PAGE, UINT64_MAX, UINT64_C(1) << 63, UINT64_C(1) << 62, UINT64_C(0xfffffffffffff000),
-	UINT64_C(0x0008000000000000), UINT64_C(0xffff888000000000), USER_END, USER_END - 8, UINT64_C(1) << 41, REGION + PAGE,
+	UINT64_C(0x0008000000000000), UINT64_C(0xffff888000000000), USER_END, USER_END - 8, UINT64_C(1) << 41,
+	REGION + PAGE,
 };
 
 /* @sensible, unless this step spoils argument @which. */
@@ -105,7 +106,7 @@ static void check_world(void)
 		FUZZ_CHECK(e->abi.device == !e->npages && (!e->abi.suspended || e->abi.dead));
 		used += e->counted;
 		owned += e->vmas;
-		for (uint64_t i = encl_next_page(e, 0, e->npages); i < e->npages; i = encl_next_page(e, i + 1, e->npages)) {
+		for (uint64_t i = 0; (i = encl_next_page(e, i, e->npages)) < e->npages; i++) {
 			FUZZ_CHECK(page_state(e, i) == PAGE_RESIDENT || page_state(e, i) == PAGE_SWAPPED);
 			children += page_state(e, i) == PAGE_RESIDENT;
 		}
@@ -116,10 +117,13 @@ static void check_world(void)
 	for (uint32_t k = 0; k < v->d->vma_count; k++) {
 		const struct vma *r = &v->d->vmas[k];
 
-		FUZZ_CHECK(r->start < r->end && (!k || r[-1].end <= r->start) && r->start >= REGION && r->end <= REGION_END);
+		FUZZ_CHECK(r->start < r->end && (!k || r[-1].end <= r->start));
+		FUZZ_CHECK(r->start >= REGION && r->end <= REGION_END);
 		FUZZ_CHECK(!!(r->flags & VMA_UNBOUND) == r->encl->abi.device && r->flags & VMA_DONTFORK);
-		FUZZ_CHECK(r->encl->abi.device || r->encl->abi.dead || (r->start >= r->encl->base && r->end <= r->encl->base + r->encl->size));
-		FUZZ_CHECK(!mincore((void *)r->start, PAGE, &resident) && !mincore((void *)(r->end - PAGE), PAGE, &resident));
+		FUZZ_CHECK(r->encl->abi.device || r->encl->abi.dead ||
+			   (r->start >= r->encl->base && r->end <= r->encl->base + r->encl->size));
+		FUZZ_CHECK(!mincore((void *)r->start, PAGE, &resident));
+		FUZZ_CHECK(!mincore((void *)(r->end - PAGE), PAGE, &resident));
 	}
 	for (int i = 0; i < FD_MAX; i++)
 		FUZZ_CHECK((fcntl(i, F_GETFD) >= 0) == (baseline[i] || i == fd));
@@ -237,7 +241,8 @@ static void do_other(const struct step *s)
 
 	if (!harmless(addr, size))
 		return;
-	drv_mmap_other(v->d, v->tid, addr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+	drv_mmap_other(v->d, v->tid, addr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+		       -1, 0);
 }
 
 static void do_remap(const struct step *s)

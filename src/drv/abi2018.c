@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The driver ABI of late 2018 on /dev/sgx (C.0): which call is which, finding enclaves by address, INIT, and the ends that
- * an enclave can take there. Nothing of it is shared with other processes: an enclave's mapping is not inherited by fork,
- * and when it goes, so does the enclave.
+ * The driver ABI of late 2018 on /dev/sgx (C.0): which call is which, finding enclaves by address, INIT, and the ends
+ * that an enclave can take there. Nothing of it is shared with other processes: an enclave's mapping is not inherited
+ * by fork, and when it goes, so does the enclave.
  */
 #include "drv/state.h"
 
@@ -236,12 +236,14 @@ long abi2018_ioctl(struct drv *d, uint32_t tid, uint32_t cmd, uint64_t arg)
 	/* The number within the series, if the RFC's call has moved the others up by one. */
 	if (d->config.rfc_2018)
 		cmd = cmd == SGX_RFC_ENCLU_REGISTER ? 0 : cmd - 1;
+	if (!d->config.full_2018 && (cmd == SGX_2018_REMOVE_PAGES || cmd == SGX_2018_MODIFY_PAGES))
+		return -ENOTTY;							/* C0-7 */
 	switch (cmd) {
 	case SGX_2018_CREATE:		return abi2018_create(d, tid, arg);
 	case SGX_2018_ADD_PAGE:		return abi2018_add_page(d, tid, arg);
 	case SGX_2018_INIT:		return init(d, tid, arg);
-	case SGX_2018_REMOVE_PAGES:	return d->config.full_2018 ? remove_pages(d, tid, arg) : -ENOTTY;	/* C0-7 */
-	case SGX_2018_MODIFY_PAGES:	return d->config.full_2018 ? modify_pages(d, tid, arg) : -ENOTTY;	/* C0-7 */
-	default:			return -ENOTTY;							/* C0-2 */
+	case SGX_2018_REMOVE_PAGES:	return remove_pages(d, tid, arg);
+	case SGX_2018_MODIFY_PAGES:	return modify_pages(d, tid, arg);
+	default:			return -ENOTTY;				/* C0-2 */
 	}
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ADD_PAGE of the ABI of 2018 and the worker behind it (C0-4, C0-5). The call judges the page, copies it into the
- * enclave's backing area and queues it; EADD and EEXTEND happen later, in order. The worker is a hidden task that shares
- * our memory, begins with a queue that was empty and ends with one that is. Whoever has reason to wait helps instead:
- * INIT, and ADD_PAGE where no task can be had.
+ * enclave's backing area and queues it; EADD and EEXTEND happen later, in order. The worker is a hidden task that
+ * shares our memory, begins with a queue that was empty and ends with one that is. Whoever has reason to wait helps
+ * instead: INIT, and ADD_PAGE where no task can be had.
  */
 #include "drv/state.h"
 
@@ -14,6 +14,7 @@
 #include <linux/wait.h>
 
 #include "sys/mem.h"
+#include "sys/signal.h"
 #include "sys/task.h"
 #include "uapi/sgx_2018.h"
 
@@ -148,7 +149,8 @@ static bool build(struct drv *d, struct encl *e, uint64_t i)
 	e->header->children++;
 	atomic_store_explicit(&e->recs[i].state, PAGE_RESIDENT, memory_order_release);
 	for (unsigned k = 0; k < DRV_PAGE / CHUNK; k++)
-		if ((r.mrmask >> k & 1) && encls(d, e, EEXTEND, epc_addr(e, e->npages), epc_addr(e, i) + k * CHUNK, 0))
+		if ((r.mrmask >> k & 1) &&
+		    encls(d, e, EEXTEND, epc_addr(e, e->npages), epc_addr(e, i) + k * CHUNK, 0))
 			return false;
 	if (d->counters) {
 		d->counters->pages_added++;
@@ -225,8 +227,11 @@ static void worker(void *arg)
 {
 	struct drv *d = arg;
 	const uint32_t tid = drv_self();
+	const uint64_t all = ~UINT64_C(0);
 	bool more = true;
 
+	/* A fault (no memory is left for the file) must not find the handlers, which look for a thread's slot. */
+	sys_call4(__NR_rt_sigprocmask, KSIG_SETMASK, &all, 0, sizeof(all));
 	sys_call5(__NR_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	__asm__ volatile("mov %0, %%ds" : : "r"(0));	/* it names the thread that started us, and we are none */
 	while (more && sys_call0(__NR_getppid) == d->pid) {

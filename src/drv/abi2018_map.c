@@ -49,7 +49,8 @@ static long map(struct drv *d, uint64_t addr, uint64_t size, uint64_t prot, uint
 	const uint64_t kernel_prot = !private && !writable && prot & PROT_WRITE ? PROT_WRITE : PROT_NONE;
 	struct vma v = {
 		.prot = (uint32_t)prot & PROT_RIGHTS,
-		.flags = (writable || private ? VMA_MAYWRITE : 0) | VMA_DONTFORK | VMA_UNBOUND | (offset ? VMA_OFFSET : 0),
+		.flags = VMA_DONTFORK | VMA_UNBOUND | (writable || private ? VMA_MAYWRITE : 0) |
+			 (offset ? VMA_OFFSET : 0),
 	};
 	long ret;
 
@@ -57,7 +58,8 @@ static long map(struct drv *d, uint64_t addr, uint64_t size, uint64_t prot, uint
 	if (!v.encl)
 		return ret;
 	flags &= ~(uint64_t)(MAP_POPULATE | MAP_LOCKED);
-	ret = fixed ? map_fixed(addr, size, kernel_prot, flags, fd) : map_anywhere(addr, size, kernel_prot, flags, fd);
+	ret = fixed ? map_fixed(addr, size, kernel_prot, flags, fd) :
+	      map_anywhere(addr, size, kernel_prot, flags, fd);
 	if (sys_is_error(ret))
 		return ret;
 	v.start = (uint64_t)ret;

@@ -88,7 +88,7 @@ void drv_power_lost(struct drv *d, uint32_t tid);
 long drv_open(struct drv *d, int flags);
 long drv_open_provision(struct drv *d, int flags);
 long drv_open_2018(struct drv *d, int flags);	/* /dev/sgx */
-/** drv_fd_kind() - 0 not ours, 1 enclave, 2 provision, 3 /dev/sgx. Asks the kernel: any process's descriptor of ours counts. */
+/** drv_fd_kind() - 0 not ours, 1 enclave, 2 provision, 3 /dev/sgx. Asks the kernel: any process's one counts. */
 int drv_fd_kind(struct drv *d, int fd);
 /** drv_closed() - @fd was ours and has been closed: detach enclaves that nothing here refers to any more. */
 void drv_closed(struct drv *d, int fd);

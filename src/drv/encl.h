@@ -33,8 +33,8 @@ enum encl_state { ENCL_NEW, ENCL_CREATED, ENCL_INITIALISED };
  * enum page_state - of a page of ELRANGE.
  *   ABSENT -> RESIDENT: ADD_PAGES, EAUG.   RESIDENT -> SWAPPED: EWB.   SWAPPED -> RESIDENT: ELDU.
  *   SWAPPED -> LOST: ELDU failed (A-EPC-11).   RESIDENT -> ABSENT: REMOVE_PAGES, failed EEXTEND.
- *   ABSENT -> QUEUED -> RESIDENT: ADD_PAGE of 2018 and its worker (C0-5); meanwhile the backing area has the contents, and
- *   in place of the PCMD there is a struct build_request.
+ *   ABSENT -> QUEUED -> RESIDENT: ADD_PAGE of 2018 and its worker (C0-5); meanwhile the backing area has the contents,
+ *   and in place of the PCMD there is a struct build_request.
  */
 enum page_state { PAGE_ABSENT, PAGE_RESIDENT, PAGE_SWAPPED, PAGE_LOST, PAGE_QUEUED };
 

@@ -160,10 +160,12 @@ void map_drop_lost(struct drv *d, uint64_t start, uint64_t end);	/* after a call
 
 /* ioctl.c and ioc_*.c. Context: drv.lock not held; @e pinned and its busy flag ours. */
 long ioc_create(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
-long encl_create(struct drv *d, struct encl *e);	/* of the SECS in scratch.page; locks held. As A-CRE-5 to A-CRE-9 */
+/** encl_create() - of the SECS in scratch.page; errors of A-CRE-5 to A-CRE-9. Context: drv.lock, header lock held. */
+long encl_create(struct drv *d, struct encl *e);
 long ioc_add_pages(struct drv *d, uint32_t tid, struct encl *e, int fd, uint64_t arg);
 long ioc_init(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
-long encl_einit(struct drv *d, struct encl *e);	/* of the SIGSTRUCT in scratch.page; locks held: as encls() */
+/** encl_einit() - of the SIGSTRUCT in scratch.page; result of encls(). Context: as encl_create(). */
+long encl_einit(struct drv *d, struct encl *e);
 long ioc_provision(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
 long ioc_restrict_permissions(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
 long ioc_modify_types(struct drv *d, uint32_t tid, struct encl *e, uint64_t arg);
@@ -189,7 +191,7 @@ static inline bool bytes_zero(const void *bytes, size_t size)
 		p++, size--;
 	return !size;
 }
-/** abi2018_find() - the enclave at @addr, or NULL and -EINVAL, -ENOENT, POWER_LOST in *error. Context: drv.lock held. */
+/** abi2018_find() - the enclave at @addr; or NULL, *error -EINVAL, -ENOENT, POWER_LOST. Context: drv.lock held. */
 struct encl *abi2018_find(struct drv *d, uint64_t addr, long *error);
 /** abi2018_kill() - C0-8: @e is dead, its threads are out, its EPC free. Context: drv.lock held, header lock not. */
 void abi2018_kill(struct drv *d, struct encl *e);

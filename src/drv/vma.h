@@ -33,7 +33,7 @@ struct vma *vma_next(struct drv *d, struct vma *v);
 bool vma_room(struct drv *d);
 /** vma_insert() - into a hole. */
 void vma_insert(struct drv *d, const struct vma *v);
-/** vma_remove() - cut [start, end) out of the table; PTEs of the range are forgotten. Kills enclaves of 2018 (C0-8). */
+/** vma_remove() - cut [start, end) out of the table; its PTEs are forgotten. Kills enclaves of 2018 (C0-8). */
 void vma_remove(struct drv *d, uint64_t start, uint64_t end);
 /** vma_cut() - the same, and nothing is killed: the mappings are those of the parent. */
 void vma_cut(struct drv *d, uint64_t start, uint64_t end);

@@ -26,8 +26,8 @@ bool delivery_registered(const struct engine *e)
 }
 
 /*
- * What was in force when an abandoned entry began, @top, is so again, under what was registered since: nobody says when an
- * entry is abandoned, but its handler does not register something and then enter nothing.
+ * What was in force when an abandoned entry began, @top, is so again, under what was registered since: nobody says when
+ * an entry is abandoned, but its handler does not register something and then enter nothing.
  */
 static void restore(struct thread_delivery *d, uint32_t top)
 {

@@ -37,7 +37,7 @@ struct delivery {
  */
 struct thread_delivery {
 	uint32_t top, entries;			/* top: 0 for none */
-	uint32_t fresh;				/* how many, from top down, were pushed since the last entry or AEX */
+	uint32_t fresh;				/* of them, from top down: pushed since the last entry or AEX */
 	bool     popped;			/* since then an older one was taken away */
 	struct {
 		struct enclu_pair pair;
@@ -59,7 +59,7 @@ bool delivery_registered(const struct engine *e);
 /** delivery_register_thread() - C5-6: pushes, or for (0,0) pops. 0, -EINVAL, -ENOMEM. @rsp: the program's. */
 long delivery_register_thread(struct thread *t, const struct enclu_pair *pair, uint64_t rsp);
 
-/** delivery_entered() - an EENTER with the host's @rsp. While the thread has interrupted entries, none may be missed. */
+/** delivery_entered() - EENTER with the host's @rsp. While the thread has interrupted entries none may be missed. */
 void delivery_entered(struct thread *t, uint64_t rsp);
 /** delivery_interrupted(), delivery_resumed() - an AEX of the entry through @tcs, with the host's @rsp; its ERESUME. */
 void delivery_interrupted(struct thread *t, uint64_t tcs, uint64_t rsp);

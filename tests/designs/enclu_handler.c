@@ -112,7 +112,8 @@ static struct own fault(const struct te *t, unsigned tcs, enum own_site site, un
 	return o;
 }
 
-static void expect_handled(const struct own *o, uint64_t out, uint64_t rax, uint64_t vector, uint64_t error, uint64_t addr)
+static void expect_handled(const struct own *o, uint64_t out, uint64_t rax, uint64_t vector, uint64_t error,
+			   uint64_t addr)
 {
 	EXPECT_EQ(o->out, out);
 	EXPECT_EQ(o->r[RAX], rax);

@@ -385,7 +385,8 @@ TEST(abi2018_worker, execve_ends_it_and_a_failed_one_lets_it_go_on)
 	drv_exec_prepare(v->d, v->tid);
 	EXPECT_EQ(v->d->worker.pid, 0);
 	EXPECT_EQ(page_state(old_encl(v, base), 0), PAGE_QUEUED);
-	EXPECT_EQ(old_add(v, fd, base, 1, REG(SI_RW), 1, 0xffff), 0);	/* without a worker: done at once, and in order */
+	/* Without a worker: done at once, and in order. */
+	EXPECT_EQ(old_add(v, fd, base, 1, REG(SI_RW), 1, 0xffff), 0);
 	EXPECT_EQ(page_state(old_encl(v, base), 0), PAGE_RESIDENT);
 	EXPECT_EQ(page_state(old_encl(v, base), 1), PAGE_RESIDENT);
 	drv_exec_failed(v->d, v->tid);

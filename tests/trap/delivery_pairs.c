@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which exception goes where, and what is in force when: the calls that the engine makes, in the order of real programs. */
+/* Which exception goes where, and what is in force when: the engine's calls, in the order of real programs. */
 #include "trap/delivery.h"
 
 #include <errno.h>
