@@ -22,7 +22,8 @@ bool drv_describe(struct drv *d, uint32_t tid, uint64_t base, struct drv_enclave
 	if (e && e->base == base)
 		*info = (struct drv_enclave){
 			.base = base, .size = e->size, .attributes = e->header->attributes, .xfrm = e->header->xfrm,
-			.id = e->header->id,
+			.id = e->header->id, .ssaframesize = e->header->secs_state != PAGE_RESIDENT ? 0 :
+				((const struct sgx_secs *)(void *)epc_addr(e, e->npages))->ssaframesize,
 		};
 	drv_unlock(d);
 	return e && e->base == base;
@@ -60,6 +61,11 @@ bool drv_peek(struct drv *d, uint32_t tid, uint64_t addr, void *dst, uint64_t si
 	return done;
 }
 
+static bool is_code(const struct encl *e, uint64_t i)
+{
+	return page_state(e, i) == PAGE_RESIDENT && e->section.epcm[i].x && e->section.epcm[i].pt == SGX_PT_REG;
+}
+
 uint64_t drv_next_code(struct drv *d, uint32_t tid, uint64_t base, uint64_t addr)
 {
 	uint64_t found = 0;
@@ -71,13 +77,34 @@ uint64_t drv_next_code(struct drv *d, uint32_t tid, uint64_t base, uint64_t addr
 		encl_lock(d, e);
 		for (uint64_t i = encl_next_page(e, (addr - base) / DRV_PAGE, e->npages); i < e->npages && !found;
 		     i = encl_next_page(e, i + 1, e->npages))
-			if (page_state(e, i) == PAGE_RESIDENT && e->section.epcm[i].x &&
-			    e->section.epcm[i].pt == SGX_PT_REG)
+			if (is_code(e, i))
 				found = encl_addr(e, i);
 		encl_unlock(d, e);
 	}
 	drv_unlock(d);
 	return found;
+}
+
+bool drv_code_mapped(struct drv *d, uint32_t tid, uint64_t base)
+{
+	bool any = false, all = true;
+	struct encl *e;
+
+	drv_lock(d, tid);
+	e = find(d, base);
+	if (e && e->base == base) {
+		encl_lock(d, e);
+		for (uint64_t i = encl_next_page(e, 0, e->npages); i < e->npages && all;
+		     i = encl_next_page(e, i + 1, e->npages)) {
+			const struct vma *v = is_code(e, i) ? vma_at(d, encl_addr(e, i)) : NULL;
+
+			any |= is_code(e, i);
+			all = !is_code(e, i) || (v && v->encl == e);
+		}
+		encl_unlock(d, e);
+	}
+	drv_unlock(d);
+	return any && all;
 }
 
 bool encl_debugged(const struct encl *e)

@@ -32,6 +32,8 @@ void debug_init(void)
 		.magic = DEBUG_MAGIC, .version = DEBUG_VERSION, .event = (uintptr_t)rt_debug_event,
 		.threads = RT_THREADS_BASE, .vdso_enclu = rt.engine.vdso_enclu,
 	};
+	static_assert(sizeof(table()->rt_path) == sizeof(rt.config.rt_path), "the same path");
+	memcpy(table()->rt_path, rt.config.rt_path, sizeof(rt.config.rt_path));
 	rt.debug = table();
 }
 
@@ -60,6 +62,7 @@ static struct debug_enclave *add(const struct drv_enclave *now, uint32_t tid)
 	t->count = i < t->count ? t->count : i + 1;
 	*e = (struct debug_enclave){
 		.base = now->base, .attributes = now->attributes, .xfrm = now->xfrm, .id = now->id,
+		.ssaframesize = now->ssaframesize,
 	};
 	e->size = now->size;
 	return e;
@@ -81,22 +84,41 @@ struct debug_enclave *debug_enclave(uint64_t base)
 
 void debug_initialised(uint64_t base)
 {
-	struct debug_table *t = rt.debug;
+	if (rt.debug)
+		symbols_search(base);
+}
 
-	if (!t)
-		return;
-	symbols_search(base);
-	__atomic_fetch_add(&t->changes, 1, __ATOMIC_RELEASE);
+/* Programs map enclaves before or after EINIT, in pieces. */
+static bool completed(struct debug_table *t, uint32_t tid)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct debug_enclave *e = &t->enclave[i];
+
+		if (!e->size || e->mapped || !drv_code_mapped(rt.drv, tid, e->base))
+			continue;
+		e->mapped = 1;
+		any = true;
+	}
+	return any;
 }
 
 /* A breakpoint in a handler of the runtime, where SIGTRAP is blocked, would end the process: not there, but outside. */
 void debug_pass(struct thread *t, struct kucontext *uc)
 {
 	struct debug_table *table = rt.debug;
+	bool pass;
 
-	if (!table || !table->attached || table->passed == table->changes)
+	if (!table)
 		return;
-	table->passed = table->changes;
+	lock_acquire(&rt.symbols.lock, self());
+	pass = completed(table, self());
+	table->changes += pass;
+	pass = pass && table->attached;
+	lock_release(&rt.symbols.lock);
+	if (!pass)
+		return;
 	t->stub_rip = uc->mc.rip;
 	t->stub_r11 = uc->mc.r11;
 	uc->mc.rip = (uintptr_t)rt_debug_event;

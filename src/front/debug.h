@@ -22,8 +22,9 @@ struct debug_enclave {
 	uint64_t attributes, xfrm;
 	uint64_t id;			/* of the enclave: another one at the same address has another */
 	uint64_t bias;			/* to add to the addresses in the file */
-	uint32_t searched, reserved;	/* enum debug_searched */
-	uint64_t reserved2;
+	uint32_t searched;		/* enum debug_searched */
+	uint32_t ssaframesize;		/* pages; 0 if it is not known */
+	uint32_t mapped, reserved;	/* mapped: its code is where it belongs, so that breakpoints can be set */
 	char     path[SYMBOLS_PATH];	/* of the file; "" unknown */
 };
 static_assert(sizeof(struct debug_enclave) == 320, "an interface");
@@ -31,12 +32,13 @@ static_assert(sizeof(struct debug_enclave) == 320, "an interface");
 struct debug_table {
 	uint64_t magic;
 	uint32_t version, count;	/* entries up to the last one in use */
-	uint64_t changes, passed;	/* how often it has changed; and had when .event was passed last */
-	uint64_t event;			/* address: the program passes it, with its signals open, after a change .. */
+	uint64_t changes;		/* how many enclaves have become .mapped */
+	uint64_t reserved2;
+	uint64_t event;			/* address: the program passes it, with its signals open, when one has .. */
 	uint32_t attached, reserved;	/* .. if this is not 0: a debugger writes it */
-	uint64_t threads;		/* address: thread slots (trap/thread.h), .. */
-	uint64_t vdso_enclu;		/* .. the ENCLU of the vDSO function */
-	uint64_t reserved2[32];
+	uint64_t threads;		/* address of the thread slots (trap/thread.h) */
+	uint64_t vdso_enclu;		/* address of the ENCLU of the vDSO function */
+	char     rt_path[256];		/* softsgx-rt, for the symbols of the runtime */
 	struct debug_enclave enclave[DEBUG_ENCLAVES];
 };
 static_assert(offsetof(struct debug_table, enclave) == 320, "an interface");
@@ -47,7 +49,7 @@ void debug_init(void);
 struct debug_enclave *debug_enclave(uint64_t base);
 /** debug_initialised() - EINIT of the enclave at @base succeeded: the table shows it. */
 void debug_initialised(uint64_t base);
-/** debug_pass() - an ioctl that may have changed the table is done: if a debugger wants to know, the program passes event. */
+/** debug_pass() - a call that may have completed an enclave is done: if a debugger wants to know, the program passes event. */
 void debug_pass(struct thread *t, struct kucontext *uc);
 extern const char rt_debug_event[];	/* entry.S */
 

@@ -5,6 +5,7 @@
 #include <linux/mman.h>
 
 #include "front/cpuid.h"
+#include "front/debug.h"
 #include "front/device_path.h"
 #include "front/rt.h"
 #include "sys/sys.h"
@@ -52,6 +53,8 @@ static void gate_mmap(struct thread *t, struct kucontext *uc)
 	case DEVICE_2018:
 		filter_add_fd((int)m->r8);	/* it may be a duplicate, met for the first time */
 		m->rax = (uint64_t)map_enclave(t, m);
+		if (!sys_is_error((long)m->rax))
+			debug_pass(t, uc);
 		return;
 	case DEVICE_PROVISION:
 		m->rax = (uint64_t)(m->rsi ? -ENODEV : -EINVAL);	/* A-DEV-4 */

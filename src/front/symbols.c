@@ -234,6 +234,26 @@ static bool try_file(const struct memory *m, const char *path, enum how how, uin
 	return found;
 }
 
+/* The file that the program has opened, or, where that is an image of another kind, the ELF file that lies beside it. */
+static bool try_files(const struct memory *m, char path[SYMBOLS_PATH], enum how how, uint64_t *bias)
+{
+	static const char *const endings[] = { ".elf", ".so", "" };
+	size_t length = strlen(path), dot = length;
+
+	if (try_file(m, path, how, bias))
+		return true;
+	while (dot && path[dot] != '.' && path[dot] != '/')
+		dot--;
+	if (path[dot] != '.' || dot + sizeof(".elf") > SYMBOLS_PATH)
+		return false;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		memcpy(path + dot, endings[i], strlen(endings[i]) + 1);
+		if (try_file(m, path, how, bias))
+			return true;
+	}
+	return false;
+}
+
 bool symbols_find(uint64_t elrange_base, bool deep, char path[SYMBOLS_PATH], uint64_t *bias)
 {
 	struct symbols *s = &rt.symbols;
@@ -250,7 +270,7 @@ bool symbols_find(uint64_t elrange_base, bool deep, char path[SYMBOLS_PATH], uin
 			continue;
 		memcpy(path, o->path, SYMBOLS_PATH);
 		if (path[0] == '/' || make_absolute(AT_FDCWD, path))
-			found = try_file(&m, path, deep ? HOW_DEEP : HOW_QUICK, bias);
+			found = try_files(&m, path, deep ? HOW_DEEP : HOW_QUICK, bias);
 	}
 	if (found || !deep)
 		return found;

@@ -21,6 +21,7 @@ int run_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int platform_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
+int gdb_main(int argc, char **argv);
 
 /* main.c */
 /** message() - "softsgx: ..." and a newline on stderr. */

@@ -15,6 +15,7 @@ static const struct command {
 	{ "run",      run_main,      "Run a program that finds SGX" },
 	{ "info",     info_main,     "Show what this machine can do and what follows from it [--json]" },
 	{ "platform", platform_main, "Make or show the identity that keys derive from [--json]" },
+	{ "gdb",      gdb_main,      "Debug a program and its enclaves with gdb" },
 	{ "stats",    stats_main,    "Show what `run --stats=FILE' counted [--json]" },
 };
 
