@@ -252,6 +252,7 @@ static pid_t spinning_child(uint64_t *args)
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setrlimit(RLIMIT_CORE, &no_core);
+		signal(SIGQUIT, SIG_DFL);	/* shells start background jobs with it ignored */
 		memset(&run, 0, sizeof(run));
 		run.tcs = te.tcs[1];
 		run.user_handler = (uintptr_t)te_handler;	/* is never asked */
