@@ -136,6 +136,7 @@ long create(struct env *v, int fd, uint64_t base, uint64_t size)
 	struct sgx_secs secs = secs_for(base, size);
 	struct sgx_enclave_create p = { .src = (uint64_t)&secs };
 
+	secs.attributes.flags |= v->debug ? SGX_ATTR_DEBUG : 0;
 	return ioc(v, fd, SGX_IOC_ENCLAVE_CREATE, &p);
 }
 

@@ -40,6 +40,7 @@ struct env {
 	uint32_t tid;
 	int signal_after;		/* signal_pending() says yes from this call on; -1: never */
 	unsigned kicks, invalidates, initialised;
+	bool debug;			/* create() makes debug enclaves */
 	bool kick_leaves;		/* a kick makes every TCS word of the enclave idle */
 	uint64_t invalid_start, invalid_end;
 };
