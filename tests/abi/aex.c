@@ -440,7 +440,7 @@ static void handler_enters(int action)
 	burn_outside(burn_3, &want);
 	what = action;
 	flooder = flood_start();
-	while (now() < deadline && seen_aex < 3000) {
+	while (now() < (seen_aex > 50 ? deadline : deadline + 20) && seen_aex < 3000) {	/* on a busy machine, later */
 		struct te_vcall v = entry(&te, 0, &got, &run);
 
 		got = in;
