@@ -265,7 +265,7 @@ TEST(styles, loops_are_preempted_beside_enclaves_as_go_does_it)
 	unsigned i;
 
 	begin(GO);
-	while (now() < deadline)
+	while (now() < (preempted > 10 ? deadline : deadline + 20))	/* on a busy machine, later */
 		for (i = 0; i < THREADS; i++) {
 			pthread_kill(mutators[i].thread, SIGURG);
 		}
