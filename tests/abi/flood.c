@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -44,6 +45,21 @@ static void *sender(void *argument)
 {
 	while (!stop)
 		syscall(SYS_tgkill, getpid(), target, sig);
+	return argument;
+}
+
+/* From another process, through the kernel. */
+static void *process_sender(void *argument)
+{
+	const pid_t to = getpid(), pid = fork();
+
+	if (!pid)
+		for (;;)
+			syscall(SYS_tgkill, to, target, sig);
+	while (!stop)
+		usleep(1000);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 	return argument;
 }
 
@@ -155,4 +171,10 @@ TEST(flood, no_signal_is_lost)
 
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		flood(signals[i], orderly_sender, 1);
+}
+
+TEST(flood, traps_are_not_lost_to_signals_of_another_process)
+{
+	flood(SIGTRAP, process_sender, 2);
+	flood(SIGSYS, process_sender, 2);
 }
