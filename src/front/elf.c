@@ -8,6 +8,7 @@
 
 #define PAGE		4096
 #define PHDRS_MAX	128
+#define PHDRS_CHUNK	16
 #define FIT_PAGES	16		/* of each segment that are compared */
 #define SYMBOLS_MAX	(UINT64_C(1) << 22)
 #define SYMBOLS_CHUNK	32
@@ -30,27 +31,32 @@ static bool segment_valid(const struct elf_bytes *file, const Elf64_Phdr *p)
 bool elf_open(struct elf *elf, const struct elf_bytes *file)
 {
 	static const unsigned char magic[] = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB };
+	Elf64_Phdr headers[PHDRS_CHUNK], *p = headers;
 	bool code = false;
 	Elf64_Ehdr h;
-	Elf64_Phdr p;
 
 	*elf = (struct elf){ 0 };
 	if (!read_at(file, 0, &h, sizeof(h)) || memcmp(h.e_ident, magic, sizeof(magic)) || h.e_machine != EM_X86_64 ||
-	    (h.e_type != ET_EXEC && h.e_type != ET_DYN) || h.e_phentsize != sizeof(p) || h.e_phnum > PHDRS_MAX)
+	    (h.e_type != ET_EXEC && h.e_type != ET_DYN) || h.e_phentsize != sizeof(*p) || h.e_phnum > PHDRS_MAX)
 		return false;
-	for (uint32_t i = 0; i < h.e_phnum && elf->count < ELF_SEGMENTS_MAX; i++) {
+	for (uint32_t i = 0; i < h.e_phnum && elf->count < ELF_SEGMENTS_MAX; i++, p++) {
+		const uint32_t n = h.e_phnum - i < PHDRS_CHUNK ? h.e_phnum - i : PHDRS_CHUNK;
 		uint64_t at;
 
-		if (__builtin_add_overflow(h.e_phoff, i * sizeof(p), &at) || !read_at(file, at, &p, sizeof(p)))
-			return false;
-		if (p.p_type != PT_LOAD || !p.p_memsz || !p.p_filesz)
+		if (i % PHDRS_CHUNK == 0) {
+			p = headers;
+			if (__builtin_add_overflow(h.e_phoff, i * sizeof(*p), &at) ||
+			    !read_at(file, at, headers, n * sizeof(*p)))
+				return false;
+		}
+		if (p->p_type != PT_LOAD || !p->p_memsz || !p->p_filesz)
 			continue;
-		if (!segment_valid(file, &p))
+		if (!segment_valid(file, p))
 			return false;
 		elf->segment[elf->count++] = (struct elf_segment){
-			p.p_offset, p.p_vaddr, p.p_filesz, p.p_memsz, p.p_flags,
+			p->p_offset, p->p_vaddr, p->p_filesz, p->p_memsz, p->p_flags,
 		};
-		code |= p.p_flags & PF_X;
+		code |= p->p_flags & PF_X;
 	}
 	if (h.e_shentsize == sizeof(Elf64_Shdr)) {
 		elf->shoff = h.e_shoff;
@@ -192,10 +198,8 @@ bool elf_fits(const struct elf *elf, const struct elf_bytes *file, const struct 
 			const uint64_t room = sizeof(ours) - ((s->vaddr + at) & (sizeof(ours) - 1));
 			const size_t size = s->filesz - at < room ? s->filesz - at : room;
 
-			if (!read_at(file, s->offset + at, ours, size))
-				return false;
 			if (memory->read(memory, s->vaddr + at + bias, theirs, size) &&
-			    !compare(ours, theirs, size, &lines, &equal))
+			    (!read_at(file, s->offset + at, ours, size) || !compare(ours, theirs, size, &lines, &equal)))
 				return false;
 			at += size;
 		}

@@ -20,6 +20,7 @@
 #define S_IFREG		0100000
 #define CODE_QUICK	4096		/* pages of code that are looked at for each file, .. */
 #define CODE_DEEP	(1 << 20)
+#define QUICK_MISSES	2		/* after as many a file is no enclave's until it is opened again, or somebody asks */
 
 static uint32_t self(void)
 {
@@ -92,10 +93,13 @@ void symbols_opened(int dirfd, uint64_t address, uint64_t flags)
 	if (!lock_try(&s->lock, (uint32_t)t->tid))
 		return;
 	for (uint32_t i = 0; i < SYMBOLS_OPENED; i++) {
-		if (s->opened[i].hash == hash && s->opened[i].path[0])
+		if (s->opened[i].hash == hash && s->opened[i].path[0]) {
+			s->opened[i].misses = 0;
 			goto out;
+		}
 	}
 	s->opened[s->next].hash = hash;
+	s->opened[s->next].misses = 0;
 	memcpy(s->opened[s->next].path, path, SYMBOLS_PATH);
 	s->next = (s->next + 1) % SYMBOLS_OPENED;
 out:
@@ -266,11 +270,13 @@ bool symbols_find(uint64_t elrange_base, bool deep, char path[SYMBOLS_PATH], uin
 	for (uint32_t k = 1; k <= SYMBOLS_OPENED && !found; k++) {	/* the newest first */
 		struct symbols_opened *o = &s->opened[(s->next - k) % SYMBOLS_OPENED];
 
-		if (!o->path[0])
+		if (!o->path[0] || (!deep && o->misses == QUICK_MISSES))
 			continue;
 		memcpy(path, o->path, SYMBOLS_PATH);
 		if (path[0] == '/' || make_absolute(AT_FDCWD, path))
 			found = try_files(&m, path, deep ? HOW_DEEP : HOW_QUICK, bias);
+		if (!deep)
+			o->misses = found ? 0 : o->misses + 1;
 	}
 	if (found || !deep)
 		return found;

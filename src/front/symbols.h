@@ -23,6 +23,7 @@ struct symbols {
 	uint32_t next;
 	struct symbols_opened {
 		uint64_t hash;
+		uint32_t misses;		/* enclaves that it turned out not to be, since it was opened */
 		char path[SYMBOLS_PATH];	/* as the program gave it; "" unused */
 	} opened[SYMBOLS_OPENED];
 };
