@@ -462,7 +462,7 @@ static void flood(uint64_t at)
 		;
 	for (i = 0; i < 5000 && async_count < 300; i++) {
 		const uint64_t count = own_count;
-		unsigned patience = 100;
+		unsigned patience = 5000;
 
 		pthread_kill(thread, SIGUSR1);
 		do				/* one that comes before the AEP is executed would see the same */
