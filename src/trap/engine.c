@@ -575,6 +575,10 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 	struct exception exc;
 	unsigned size;
 
+	/* A debugger has kept the INT3 to itself, and the UD2 behind it has trapped. */
+	if (uc->mc.trapno == X86_UD && (uc->mc.rip == (uintptr_t)enter_trap + 1 ||
+					uc->mc.rip == (uintptr_t)enter_raw_trap + 1))
+		uc->mc.trapno = X86_BP;
 	if (uc->mc.trapno == X86_BP) {
 		uint64_t at = uc->mc.rip - 1;
 

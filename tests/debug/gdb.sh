@@ -73,6 +73,18 @@ debug auto late 'set breakpoint pending on' 'break debug_outer' 'continue' 'prin
 expect 'a breakpoint before the enclave' gdb 'Breakpoint 1, (0x[0-9a-f]+ in )?debug_outer \(n=2\).*\$1 = 5'
 expect 'the program sees what gdb has written' out '0: 1002~'
 
+expect 'nothing is heard of the traps of the runtime' gdb 'Breakpoint 1'
+if grep -q 'SIGTRAP' "$dir/gdb"; then
+	failed=$((failed + 1))
+	echo 'gdb reports a SIGTRAP of the runtime:'
+	tail -n 20 "$dir/gdb"
+fi
+
+# Over the first call of a thread into an enclave.
+debug auto late 'set breakpoint pending on' 'break host_call' 'continue' 'next' 'next' 'delete' 'continue'
+expect 'next over a call' gdb 'Breakpoint 1, host_call .*printf\('
+expect 'and the program ends as ever' out '0: 22~.*done'
+
 # An exception: from its handler on the host to the code that raised it, and further; and inside, the second phase.
 debug auto early 'break host_handler if rdi == 6' 'continue' 'bt' 'frame function debug_fault' 'x/i $pc-1' \
 	'break enclave_exception' 'continue' 'bt' 'delete' 'continue'

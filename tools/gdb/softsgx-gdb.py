@@ -131,9 +131,23 @@ class EventBreakpoint(gdb.Breakpoint):
         return False
 
 
+class TrapBreakpoint(gdb.Breakpoint):
+    """At an INT3 of the runtime's own that a UD2 follows: gdb passes over it, and the runtime sees the UD2."""
+    def __init__(self, addr):
+        super().__init__(f'*{addr:#x}', internal=True)
+        self.silent = True
+
+    def stop(self):
+        return False
+
+
 def symbol_at(addr):
     text = quiet(f'info symbol {addr:#x}')
     return '' if text.startswith('No symbol') else text.split()[0]
+
+
+def address_of(name):
+    return int(gdb.parse_and_eval(f'(unsigned long)&{name}'))
 
 
 def attach():
@@ -147,7 +161,9 @@ def attach():
         if table.rt_path:
             try:
                 quiet(f'add-symbol-file "{table.rt_path}"')
-                boundary = int(gdb.parse_and_eval(f'(unsigned long)&{BOUNDARY}')) + 2
+                boundary = address_of(BOUNDARY) + 2
+                for name in ('enter_trap', 'enter_raw_trap'):
+                    TrapBreakpoint(address_of(name))
             except gdb.error:
                 boundary = 0		# stripped: stacks are followed as far as gdb lets us
         gdb.selected_inferior().write_memory(TABLE + 40, struct.pack('<I', 1))
