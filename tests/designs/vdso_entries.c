@@ -117,6 +117,17 @@ static uint64_t other_end(void)
 	return (uint64_t)result;
 }
 
+static struct dv_exit other_exit(void)
+{
+	if (play_version == VDSO_UPSTREAM)
+		return (struct dv_exit){ .leaf = other.run.function, .vector = other.run.exception_vector,
+					 .address = other.run.exception_addr };
+	if (play_version == VDSO_V38)
+		return (struct dv_exit){ .leaf = other.run38.exception.leaf, .vector = other.run38.exception.trapnr,
+					 .address = other.run38.exception.address };
+	return (struct dv_exit){ .leaf = other.e.leaf, .vector = other.e.trapnr, .address = other.e.address };
+}
+
 /* Proves: B-36, C3-3 */
 TEST(vdso_entries, tcs_in_use_by_another_thread)
 {
@@ -195,6 +206,8 @@ TEST(vdso_entries, ssa_that_is_gone)
 /* Proves: B-36, C3-2 */
 TEST(vdso_entries, ssa_that_goes_while_a_thread_is_inside)
 {
+	struct dv_exit x;
+
 	if (!dv_ready())
 		return;
 	catch_begin(0);
@@ -203,10 +216,12 @@ TEST(vdso_entries, ssa_that_goes_while_a_thread_is_inside)
 		return;
 	munmap((void *)dv_te.ssa[1], 4096);		/* the entry has found the frame already */
 	EXPECT_EQ(other_end(), dv_result());
-	EXPECT_EQ(play_version == VDSO_UPSTREAM ? other.run.function : play_version == VDSO_V38 ?
-		  other.run38.exception.leaf : other.e.leaf, ERESUME);
-	EXPECT_EQ(play_version == VDSO_UPSTREAM ? other.run.exception_vector : play_version == VDSO_V38 ?
-		  other.run38.exception.trapnr : other.e.trapnr, UD);
+	x = other_exit();
+	EXPECT_EQ(x.leaf, ERESUME);
+	if (x.vector == PF)				/* interrupted before (--aex): it could not be resumed */
+		EXPECT_EQ(x.address & ~UINT64_C(0xfff), dv_te.ssa[1]);
+	else
+		EXPECT_EQ(x.vector, UD);
 	DV_START(snip_count, counter);			/* and nobody finds it again */
 	play_set_tcs(dv_te.tcs[1]);
 	play_leaf(ERESUME);
