@@ -83,9 +83,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		FUZZ_CHECK(here == (valid && available >= whole.length));
 		FUZZ_CHECK(kind == insn.kind && length == insn.length);
-		if (here)
+		if (here) {
+			const struct insn_regs regs = { .rip = 0x1000 };
+			uint64_t out[INSN_MEMORY_MAX];
+
 			FUZZ_CHECK(insn.length == whole.length && insn.kind == whole.kind &&
 				   insn.opcode == whole.opcode && insn.modrm_at == whole.modrm_at);
+			FUZZ_CHECK(insn_memory(bytes, &insn, &regs, out) <= INSN_MEMORY_MAX);
+		}
 		insn_is_illegal_inside(kind);
 	}
 	return 0;
