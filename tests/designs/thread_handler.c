@@ -131,6 +131,23 @@ TEST(thread, last_pair_of_an_address_is_in_force)
 	te_destroy(&te);
 }
 
+/* Proves: C5-5 */
+TEST(thread, two_addresses_before_and_none_after_are_the_whole_interface)
+{
+	const struct sgx_enclu_register mine = { at(OWN_PLAIN), (uintptr_t)own_fixed }, none = { 0, 0 };
+	int any = open("/dev/sgx", O_RDWR | O_CLOEXEC);
+
+	EXPECT_EQ(ioctl(any, SGX_IOC_ENCLU_REGISTER_THREAD, &mine), 0);	/* there is no enclave yet to speak of */
+	close(any);
+	if (!begin())
+		return;
+	EXPECT_EQ(fault(0).out, OWN_FIXED);
+	EXPECT_EQ(ioctl(device, SGX_IOC_ENCLU_REGISTER_THREAD, &none), 0);
+	EXPECT_EQ(fault(1).out, OWN_SIGNAL);
+	EXPECT_EQ(pops(), 0);
+	te_destroy(&te);
+}
+
 static void *of_another_thread(void *arg)
 {
 	bool *wrong = arg;
