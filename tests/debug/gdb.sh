@@ -3,6 +3,7 @@
 # gdb.sh SOFTSGX PROGRAM - gdb, started outside and attached to PROGRAM (host.c): symbols, breakpoints, steps, memory and
 # DBGOPTIN of a debug enclave, and backtraces that cross its border, with patching off, at once and as usual.
 # Proves: B-41, A-DBG-1
+# shellcheck disable=SC2016  # $pc and $1 are gdb's
 softsgx=$1 program=$2
 passed=0 failed=0
 dir=$(mktemp -d) || exit 1
