@@ -38,6 +38,10 @@ check-designs: build
 check-exits: build
 	@DURATION=$(or $(SECONDS),600) SEED=$(or $(SEED),1) scripts/check-exits
 
+check-go: build
+	@scripts/setup check
+	@DURATION=$(or $(SECONDS),3) scripts/check-go
+
 stress: build
 	@DURATION=$(or $(SECONDS),600) SEED=$(or $(SEED),1) scripts/check-exits --record
 =======
@@ -54,7 +58,7 @@ clean:
 	rm -rf build build-*
 
 <<<<<<< ours
-.PHONY: all build demo check asan bench fuzz check-contract check-designs check-exits stress format clean
+.PHONY: all build demo check asan bench fuzz check-contract check-designs check-exits check-go stress format clean
 =======
 .PHONY: all build demo check asan bench fuzz check-contract check-designs check-aex-all format clean
 >>>>>>> theirs

@@ -165,6 +165,15 @@ exact_raw_enclu:
 	.endm
 	exact	exact_raw, own_enclu
 
+	.macro	prefixed_enclu		/* C2-5 */
+	.byte	0x3e, 0x3e, 0x3e, 0x0f, 0x01, 0xd7
+	.endm
+	exact	exact_prefixed, prefixed_enclu
+	.globl	exact_prefixed_aep
+exact_prefixed_aep:
+	prefixed_enclu
+	jmp	exact_prefixed_out	/* C2-3: where the fix-up leads */
+
 	.globl	exact_raw_aep
 exact_raw_aep:
 	.byte	0x0f, 0x01, 0xd7

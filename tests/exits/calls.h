@@ -26,6 +26,8 @@ _Static_assert(__builtin_offsetof(struct exact, rax) == 32 && __builtin_offsetof
 /* All registers in and out; RSP is out only, relative to what it was. */
 void exact_vdso(struct exact *x);
 void exact_raw(struct exact *x);
+void exact_prefixed(struct exact *x);
+extern const char exact_prefixed_aep[];
 extern const char exact_raw_enclu[], exact_raw_aep[], exact_raw_out[], exact_vdso_out[], exact_other_pad[];
 void exact_handler(void);
 extern uint32_t exact_handler_count;

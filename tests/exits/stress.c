@@ -447,10 +447,10 @@ static void *storms(void *argument)
 		const unsigned target = (unsigned)(next(&seed) % THREADS);
 
 		for (burst = (unsigned)(next(&seed) % 8); burst > 0 && worker[target].ready; burst--)
-			pthread_kill(worker[target].thread, signals[next(&seed) % 4]);
+			syscall(SYS_tgkill, getpid(), worker[target].tid, signals[next(&seed) % 4]);
 		for (burst = (unsigned)(next(&seed) % 16); burst > 0 && worker[target].ready &&
 		     worker[target].sent - worker[target].received < QUEUED_MAX; burst--) {
-			pthread_kill(worker[target].thread, SIGRTMIN + 1);
+			syscall(SYS_tgkill, getpid(), worker[target].tid, SIGRTMIN + 1);
 			worker[target].sent++;
 		}
 		usleep(50 + (useconds_t)(next(&seed) % 150));
@@ -520,7 +520,7 @@ static void handle(int sig, void (*handler)(int, siginfo_t *, void *), int flags
 {
 	struct sigaction act = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART | flags };
 
-	if (sig >= SIGRTMIN)
+	if (sig != SIGUSR2)
 		sigfillset(&act.sa_mask);	/* one after the other: each interrupts the enclave anew */
 	sigaction(sig, &act, NULL);
 }

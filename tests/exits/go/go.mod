@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
+module exits
+
+go 1.19
