@@ -74,7 +74,7 @@ void signals_set_vmask(struct thread *t, uint64_t mask)
 	if (t->vmask == mask)
 		return;
 	signals_lend(t);
-	__atomic_store_n(&t->vmask, mask, __ATOMIC_SEQ_CST);	/* held.c: who shares a signal looks at it afterwards */
+	__atomic_store_n(&t->vmask, mask, __ATOMIC_SEQ_CST);	/* who shares a signal looks at it afterwards */
 }
 
 /* Bytes of the extended state in a signal frame, the trailing magic included. */
@@ -150,7 +150,7 @@ static bool push_frame(struct thread *t, int sig, const struct ksigaction *act, 
 	return true;
 }
 
-/* What the program wants for @sig, as the kernel takes it at delivery: a handler that is for one signal only is used up. */
+/* What the program wants for @sig, as the kernel takes it at delivery: a handler for one signal only is used up. */
 static struct ksigaction use_action(struct thread *t, int sig, bool forced_blocked)
 {
 	struct ksigaction act, dfl;

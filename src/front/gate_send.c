@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Signals of the platform's six that the program sends to one of its own threads. They do not go through the kernel: there
- * they would be dropped while one is pending that the runtime lives on, and one with the siginfo of a fault would be taken
- * for a fault.
+ * Signals of the platform's six that the program sends to one of its own threads. They do not go through the kernel:
+ * there they would be dropped while one is pending that the runtime lives on, and one with the siginfo of a fault would
+ * be taken for a fault.
  */
 #include "front/held.h"
 #include "sys/sys.h"
@@ -20,7 +20,8 @@ static struct ksiginfo from_self(int sig)
 	return info;
 }
 
-static void send(struct thread *t, struct kucontext *uc, uint64_t tgid, uint64_t tid, int sig, const struct ksiginfo *info)
+static void send(struct thread *t, struct kucontext *uc, uint64_t tgid, uint64_t tid, int sig,
+		 const struct ksiginfo *info)
 {
 	struct thread *to = (int32_t)tid > 0 ? thread_of(tgid, (uint32_t)tid) : NULL;
 
@@ -51,8 +52,9 @@ void gate_send(struct thread *t, struct kucontext *uc, uint32_t nr)
 		info.signo = (int)m->rdx;
 		send(t, uc, (uint32_t)m->rdi, m->rsi, info.signo, &info);
 		return;
-	default:			/* rt_sigqueueinfo: for the process; only to oneself with what looks like a fault */
-		if (rt_copy(&info, (const void *)m->rdx, sizeof(info)) || info.code <= 0 || (uint32_t)m->rdi != t->tid)
+	default:			/* rt_sigqueueinfo: to oneself only, with what looks like a fault */
+		if (rt_copy(&info, (const void *)m->rdx, sizeof(info)) || info.code <= 0 ||
+		    (uint32_t)m->rdi != t->tid)
 			break;
 		info.signo = (int)m->rsi;
 		if (!held_send_process(t, info.signo, &info))

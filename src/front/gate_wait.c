@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Calls that wait with a signal mask of their own, or for signals. The program makes them itself, from rt_wait_stub, and
- * while the kernel waits its mask is the one that the program means, the platform's six signals included: nothing of the
- * program runs then that could fault. So it is the kernel that decides what ends a wait, and what its result is. Signals
- * that are held go back to it first. What is left to do here is the mask with which a handler starts that a wait lets in.
+ * Calls that wait with a signal mask of their own, or for signals. The program makes them itself, from rt_wait_stub,
+ * and while the kernel waits its mask is the one that the program means, the platform's six signals included: nothing of
+ * the program runs then that could fault. So it is the kernel that decides what ends a wait, and what its result is.
+ * Signals that are held go back to it first. What is left to do here is the mask with which a handler starts that a wait
+ * lets in.
  */
 #include "front/held.h"
 #include "sys/sys.h"
@@ -70,7 +71,7 @@ void gate_wait(struct thread *t, struct kucontext *uc, uint32_t nr)
 	struct kmcontext *m = &uc->mc;
 	uint64_t indirect[2], size, set, open, *address = set_argument(m, nr, &size, indirect);
 
-	/* What the kernel is going to refuse it refuses; and a wait in which none of the six matters is no business of ours. */
+	/* What the kernel is going to refuse it refuses; a wait in which none of the six matters is no business of ours. */
 	if (!address || !*address || size != sizeof(set) || rt_copy(&set, (const void *)*address, sizeof(set)) ||
 	    (for_signals && !t->vmask && !(set & PLATFORM_SIGNALS))) {
 		gate_continue(t, uc);
@@ -78,7 +79,7 @@ void gate_wait(struct thread *t, struct kucontext *uc, uint32_t nr)
 	}
 	set &= ~UNMASKABLE;
 	open = (for_signals ? set : ~set) & PLATFORM_SIGNALS;
-	__atomic_store_n(&t->wait_open, open, __ATOMIC_SEQ_CST);	/* from here on others send here what they hold */
+	__atomic_store_n(&t->wait_open, open, __ATOMIC_SEQ_CST);	/* others send here what they hold from now on */
 	t->wait_nr = nr;
 	t->wait_mask = for_signals ? mask : set;
 	t->wait_outer = uc->sigmask;
@@ -109,14 +110,14 @@ void gate_wait(struct thread *t, struct kucontext *uc, uint32_t nr)
 	m->rip = (uintptr_t)rt_wait_stub;
 }
 
-/* rt_sigtimedwait() has returned what it says; who has sent the signal held.c may know better. False: it waits on. */
+/* rt_sigtimedwait() has returned what it says; held.c may know better who has sent the signal. False: it waits on. */
 static bool signal_taken(struct thread *t, struct kmcontext *m)
 {
 	struct ksiginfo info = t->wait_info;
 
 	if ((int64_t)m->rax <= 0)
 		return true;
-	if (info.code == HELD_CODE && !held_take(t, (int)m->rax, &info))
+	if ((info.code == HELD_CODE || info.code == TICK_CODE) && !held_take(t, (int)m->rax, &info))
 		return false;
 	if (t->wait_rsi && rt_copy((void *)t->wait_rsi, &info, sizeof(info)))
 		m->rax = (uint64_t)-EFAULT;

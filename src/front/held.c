@@ -35,7 +35,7 @@ static bool of_process(const struct thread *t)
 	return t->pid == rt.pid && (uint64_t)sys_call0(__NR_gettid) == t->tid;
 }
 
-/* A signal sent by sigqueue() or pthread_sigqueue() looks the same: the kernel gives the first kind to the first thread. */
+/* What sigqueue() and pthread_sigqueue() send looks the same: the kernel prefers the first thread for the former. */
 static bool sent_to_process(const struct thread *t, const struct ksiginfo *info)
 {
 	return info->code != KSI_TKILL && (info->code != KSI_QUEUE || t->tid == t->pid);
@@ -146,11 +146,11 @@ bool held_give(struct thread *t, uint64_t set)
 		/* What only wanted this thread to look would be in the way. */
 		one = KSIG_BIT(sig);
 		while (sys_call4(__NR_rt_sigtimedwait, &one, &info, now, sizeof(one)) == sig)
-			if (info.code != HELD_CODE)
+			if (info.code != HELD_CODE && info.code != TICK_CODE)
 				held_add(t, sig, &info);
 		if (held_take(t, sig, &info))
-			given |= !sys_call4(__NR_rt_tgsigqueueinfo, sys_call0(__NR_getpid), sys_call0(__NR_gettid), sig,
-					    &info);
+			given |= !sys_call4(__NR_rt_tgsigqueueinfo, sys_call0(__NR_getpid),
+					    sys_call0(__NR_gettid), sig, &info);
 	}
 	return given;
 }

@@ -11,8 +11,9 @@
 
 #include "front/rt.h"
 
-/* siginfo.code of signals that only make a thread look, at what waits for it here, or leave its enclave for an instant. */
+/* siginfo.code of signals that only make a thread look at what waits for it here, or leave its enclave for an instant. */
 #define HELD_CODE	(-0x5347)
+#define TICK_CODE	(-0x5348)	/* of a kick that --aex=us sends */
 
 /** held_add() - @sig waits for @t. Standard signals do not queue: a second one is dropped. */
 void held_add(struct thread *t, int sig, const struct ksiginfo *info);
@@ -27,9 +28,8 @@ bool held_take(struct thread *t, int sig, struct ksiginfo *info);
 /** held_share() - what was sent to the process and is blocked here is for any thread. */
 void held_share(struct thread *t);
 /**
- * held_give() - those in @set go back to the kernel, as signals pending for this thread, which must have them blocked
- * underneath, all of them, until it waits or executes; the process's only if it has none of its own. False if there was
- * none at all.
+ * held_give() - those in @set go back to the kernel, as signals pending for this thread, which must have all of them
+ * blocked underneath until it waits or executes; the process's only if it has none of its own. False if there was none.
  */
 bool held_give(struct thread *t, uint64_t set);
 /** held_discard() - the program ignores @sig from now on. */

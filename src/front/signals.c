@@ -253,8 +253,8 @@ static bool in_runtime(const struct kucontext *uc)
 	const uint64_t rip = uc->mc.rip;
 
 	return rip - (uintptr_t)rt_image_start < (uintptr_t)(rt_text_end - rt_image_start) && !engine_in_window(uc) &&
-	       !gate_in_stub(uc) && !gate_in_wait(uc) && rip != (uintptr_t)rt_finish_end && rip - (uintptr_t)rt_sigreturn_entry >=
-	       (uintptr_t)(rt_sigreturn_masked - rt_sigreturn_entry);
+	       !gate_in_stub(uc) && !gate_in_wait(uc) && rip != (uintptr_t)rt_finish_end &&
+	       rip - (uintptr_t)rt_sigreturn_entry >= (uintptr_t)(rt_sigreturn_masked - rt_sigreturn_entry);
 }
 
 static void look_again(struct thread *t, struct kucontext *uc)
@@ -296,7 +296,8 @@ static void nested(struct thread *t, int sig, struct ksiginfo *info, struct kuco
  */
 static void trap_lost(struct thread *t, int sig, struct kucontext *uc)
 {
-	if (sig == KSIG_TRAP && !engine_trap_lost(&rt.engine, t, uc) && !t->in_enclave && cpuid_is_patched(uc->mc.rip - 1))
+	if (sig == KSIG_TRAP && !engine_trap_lost(&rt.engine, t, uc) && !t->in_enclave &&
+	    cpuid_is_patched(uc->mc.rip - 1))
 		uc->mc.rip--;
 	if (sig == KSIG_SYS && gate_lost(t, uc))
 		uc->mc.rip -= 2;
@@ -354,8 +355,6 @@ static void dispatch(struct thread *t, int sig, struct ksiginfo *info, struct ku
 		engine_async(&rt.engine, t, uc);
 	signals_deliver(t, sig, info, uc, false);
 }
-
-#define TICK_CODE	(-0x5348)	/* siginfo.code of a kick that --aex=us sends */
 
 /* It may have displaced a kick, which does not queue. */
 static bool is_tick(const struct ksiginfo *info)
