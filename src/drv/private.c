@@ -33,7 +33,7 @@ static long map_donor(const struct encl *e, uint64_t at, int fd, uint64_t flags,
 	return sys_call3(__NR_madvise, at, size, MADV_DONTDUMP);
 }
 
-/* A private mapping can't be cloned as a shared one can, but moved so that its old place keeps a mapping (Linux 5.13). */
+/* A private mapping can't be cloned as a shared one can, but moved so that one stays behind (Linux 5.13). */
 static long clone_private(const struct encl *e, uint64_t i, uint64_t count, uint64_t to)
 {
 	const long ret = sys_call5(__NR_mremap, e->private_donor + i * DRV_PAGE, count * DRV_PAGE, count * DRV_PAGE,

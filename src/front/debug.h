@@ -49,7 +49,7 @@ void debug_init(void);
 struct debug_enclave *debug_enclave(uint64_t base);
 /** debug_initialised() - EINIT of the enclave at @base succeeded: the table shows it. */
 void debug_initialised(uint64_t base);
-/** debug_pass() - a call that may have completed an enclave is done: if a debugger wants to know, the program passes event. */
+/** debug_pass() - a call may have completed an enclave: if a debugger wants to know, the program passes .event. */
 void debug_pass(struct thread *t, struct kucontext *uc);
 extern const char rt_debug_event[];	/* entry.S */
 

@@ -70,7 +70,8 @@ static bool section(const struct elf *elf, const struct elf_bytes *file, uint32_
 	uint64_t at;
 
 	return i < elf->shnum && !__builtin_add_overflow(elf->shoff, i * sizeof(*s), &at) &&
-	       read_at(file, at, s, sizeof(*s)) && s->sh_offset <= file->size && s->sh_size <= file->size - s->sh_offset;
+	       read_at(file, at, s, sizeof(*s)) && s->sh_offset <= file->size &&
+	       s->sh_size <= file->size - s->sh_offset;
 }
 
 /* A part of a string table: symbols are mostly in the order of their names' places. */
@@ -99,11 +100,13 @@ static bool name_is(struct strings *s, uint64_t at, const char *name, size_t len
 
 static unsigned rank(const Elf64_Sym *s)
 {
-	return s->st_shndx == SHN_UNDEF || s->st_shndx >= SHN_LORESERVE ? 0 : ELF_ST_BIND(s->st_info) == STB_LOCAL ? 1 : 2;
+	if (s->st_shndx == SHN_UNDEF || s->st_shndx >= SHN_LORESERVE)
+		return 0;
+	return ELF_ST_BIND(s->st_info) == STB_LOCAL ? 1 : 2;
 }
 
-static bool table_lookup(const struct elf_bytes *file, const Elf64_Shdr *table, const Elf64_Shdr *strtab, const char *name,
-			 size_t length, uint64_t *value)
+static bool table_lookup(const struct elf_bytes *file, const Elf64_Shdr *table, const Elf64_Shdr *strtab,
+			 const char *name, size_t length, uint64_t *value)
 {
 	struct strings strings = { .file = file, .offset = strtab->sh_offset, .size = strtab->sh_size };
 	uint64_t left = table->sh_size / sizeof(Elf64_Sym), at = table->sh_offset;
@@ -199,7 +202,8 @@ bool elf_fits(const struct elf *elf, const struct elf_bytes *file, const struct 
 			const size_t size = s->filesz - at < room ? s->filesz - at : room;
 
 			if (memory->read(memory, s->vaddr + at + bias, theirs, size) &&
-			    (!read_at(file, s->offset + at, ours, size) || !compare(ours, theirs, size, &lines, &equal)))
+			    (!read_at(file, s->offset + at, ours, size) ||
+			     !compare(ours, theirs, size, &lines, &equal)))
 				return false;
 			at += size;
 		}
@@ -215,8 +219,10 @@ bool elf_find(const struct elf *elf, const struct elf_bytes *file, const uint8_t
 		const struct elf_segment *s = &elf->segment[k];
 		uint64_t at = -s->vaddr & 15;
 
+		if (!(s->flags & PF_X))
+			continue;
 		/* Chunks overlap by a line, less the step. */
-		for (; s->flags & PF_X && at < s->filesz && s->filesz - at >= ELF_LINE; at += sizeof(bytes) - ELF_LINE + 16) {
+		for (; at < s->filesz && s->filesz - at >= ELF_LINE; at += sizeof(bytes) - ELF_LINE + 16) {
 			const size_t size = s->filesz - at < sizeof(bytes) ? s->filesz - at : sizeof(bytes);
 
 			if (!read_at(file, s->offset + at, bytes, size))

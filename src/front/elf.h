@@ -50,7 +50,7 @@ bool elf_probe(const struct elf *elf, const struct elf_bytes *file, uint64_t *va
  */
 bool elf_fits(const struct elf *elf, const struct elf_bytes *file, const struct elf_bytes *memory, uint64_t bias);
 
-/** elf_find() - the vaddr at which the executable segments of @file hold @line, at multiples of 16; false if they don't. */
+/** elf_find() - *vaddr: where executable segments of @file hold @line, at multiples of 16. False: nowhere. */
 bool elf_find(const struct elf *elf, const struct elf_bytes *file, const uint8_t line[ELF_LINE], uint64_t *vaddr);
 
 /** struct elf_expression - SYMBOL, SYMBOL+NUMBER, or a number alone (@length is 0 then). Numbers: decimal, 0x... */

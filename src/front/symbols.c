@@ -20,7 +20,7 @@
 #define S_IFREG		0100000
 #define CODE_QUICK	4096		/* pages of code that are looked at for each file, .. */
 #define CODE_DEEP	(1 << 20)
-#define QUICK_MISSES	2		/* after as many a file is no enclave's until it is opened again, or somebody asks */
+#define QUICK_MISSES	2		/* then a file is not looked at until it is opened again, or somebody asks */
 
 static uint32_t self(void)
 {
@@ -238,7 +238,7 @@ static bool try_file(const struct memory *m, const char *path, enum how how, uin
 	return found;
 }
 
-/* The file that the program has opened, or, where that is an image of another kind, the ELF file that lies beside it. */
+/* The file that the program has opened, or, where that is of another kind, the ELF file that lies beside it. */
 static bool try_files(const struct memory *m, char path[SYMBOLS_PATH], enum how how, uint64_t *bias)
 {
 	static const char *const endings[] = { ".elf", ".so", "" };

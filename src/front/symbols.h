@@ -37,7 +37,7 @@ uint64_t symbols_resolve(uint64_t elrange_base, const char *expression);
 /** symbols_path() - the ELF file that the enclave was made from, or NULL. Valid while the enclave is there. */
 const char *symbols_path(uint64_t elrange_base);
 
-/** symbols_opened() - the program opens the path at address @path; only the gate calls it. Takes no lock but tries one. */
+/** symbols_opened() - the program opens the path at address @path. Only the gate calls it. Waits for no lock. */
 void symbols_opened(int dirfd, uint64_t path, uint64_t flags);
 
 /** symbols_search() - as symbols_path(), but with little effort: something may come of it later. */

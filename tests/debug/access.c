@@ -119,7 +119,7 @@ TEST(debug, debug_enclave_is_read_and_written_from_outside)
 	EXPECT_EQ(args[1], 77);
 }
 
-/* What the kernel makes impossible: it knows no attributes of enclaves. Code of a production enclave can't be written. */
+/* What the kernel makes impossible: it knows no attributes of enclaves. But code is not written. */
 /* Proves: A-DBG-4 */
 TEST(debug, production_enclave_is_read_but_its_code_is_not_written)
 {
@@ -413,7 +413,8 @@ TEST(debug, int1_is_a_debug_exception_inside_only_after_opt_in)
 /* Proves: EVT-02, B-34 */
 TEST(debug, tf_inside_is_a_debug_exception_after_opt_in)
 {
-	static const char code[] = "\x9c\x81\x0c\x24\x00\x01\x00\x00\x9d\x90\x90"; /* pushf; orl $TF, (rsp); popf; nop; nop */
+	static const char code[] =	/* pushf; orl $TF, (%rsp); popf; nop; nop */
+		"\x9c\x81\x0c\x24\x00\x01\x00\x00\x9d\x90\x90";
 
 	ASSERT_TRUE(ready());
 	opt_in(DBGOPTIN);

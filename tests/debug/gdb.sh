@@ -95,6 +95,12 @@ expect 'from the second phase to main' gdb \
 	"#0 .*enclave_exception .*in enclave_entry .*<enclave boundary>.*in call_handler .*$fault"
 expect 'nothing is changed by looking' out '1: 9~2: 42~0: 62~'
 
+# Stacks in another order.
+debug auto thread 'break debug_inner' 'continue' 'bt' 'delete' 'break host_handler if rdi == 6' 'continue' 'bt' \
+	'delete' 'continue'
+expect 'a backtrace of a thread' gdb "${inside%main *}calls .*start_thread"
+expect 'and from its handler' gdb "#0  host_handler .*in __vdso_sgx_enter_enclave .*${fault%main *}calls .*start_thread"
+
 # DBGOPTIN, set from outside.
 debug auto early 'break host_ocall' 'continue' 'python tcs = "(unsigned long)call.tcs"' 'sgx-optin call.tcs' \
 	'x/1gx call.tcs+8' 'continue' 'x/1gx call.tcs+8' 'sgx-optin call.tcs off' 'continue' 'x/1gx call.tcs+8' \
@@ -102,6 +108,17 @@ debug auto early 'break host_ocall' 'continue' 'python tcs = "(unsigned long)cal
 expect 'DBGOPTIN is set, lasts, and is cleared' gdb '0x0*1~.*:	0x0*1~.*:	0x0*0~'
 expect 'only a TCS can be meant' gdb 'is no TCS of an enclave.*is no TCS of an enclave'
 expect 'the program ends' out 'done'
+
+for arguments in '' 'x' '-5' '12 -ex'; do
+	# shellcheck disable=SC2086
+	"$softsgx" gdb $arguments >"$dir/out" 2>&1
+	if [ $? -eq 2 ] && grep -q 'usage: softsgx gdb' "$dir/out"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "softsgx gdb $arguments: no usage"
+	fi
+done
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

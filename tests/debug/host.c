@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A program for gdb to attach to: "ready PID", then, once its stdin has a line, an enclave and calls into it. */
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +38,17 @@ static void wait_line(void)
 		;
 }
 
+static void *calls(void *unused)
+{
+	for (int i = 0; i < 3; i++) {
+		host_call(COUNT, (void *)3);
+		host_call(FAULT, NULL);
+		host_call(ASK, NULL);
+	}
+	return unused;
+}
+
+/* "late": the enclave is loaded behind the line. "thread": a thread, whose stack lies below the enclave, calls. */
 int main(int argc, char **argv)
 {
 	static struct enclave e;
@@ -53,10 +65,13 @@ int main(int argc, char **argv)
 		printf("ready %d\n", getpid());
 		wait_line();
 	}
-	for (int i = 0; i < 3; i++) {
-		host_call(COUNT, (void *)3);
-		host_call(FAULT, NULL);
-		host_call(ASK, NULL);
+	if (argc > 1 && !strcmp(argv[1], "thread")) {
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, calls, NULL);
+		pthread_join(thread, NULL);
+	} else {
+		calls(NULL);
 	}
 	puts("done");
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How debug enclaves are mapped: what a debugger writes stays, whatever happens to the page, and evicted pages are errors.
+ * How debug enclaves are mapped: what a debugger writes stays, whatever happens to the page; evicted pages are errors.
  * The debugger is this process, through /proc/self/mem.
  */
 #include "drv/fixture.h"

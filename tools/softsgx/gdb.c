@@ -14,9 +14,9 @@
 static void help(void)
 {
 	puts("Usage: softsgx gdb [GDB-OPTION...] PID\n\n"
-	     "Starts gdb, attached to process PID, which runs under `softsgx run'. gdb knows the symbols of its enclaves, those\n"
-	     "of enclaves that are loaded later too, and backtraces go from enclaves to their hosts. $SOFTSGX_GDB names\n"
-	     "another gdb. See doc/debugging.md and softsgx-gdb(1).");
+	     "Starts gdb, attached to process PID, which runs under `softsgx run'. gdb knows the symbols of its\n"
+	     "enclaves, those of enclaves that are loaded later too, and backtraces go from enclaves to their\n"
+	     "hosts. $SOFTSGX_GDB names another gdb. See doc/debugging.md and softsgx-gdb(1).");
 }
 
 /* Beside us, where it is built; where it is installed; where it stands in the source tree. */
@@ -74,6 +74,7 @@ int gdb_main(int argc, char **argv)
 	for (i = 1; i < argc - 1; i++)
 		arguments[n++] = argv[i];
 	execvp(gdb, arguments);
-	message("%s: %s%s", gdb, strerror(errno), errno == ENOENT ? "; is it installed? ($SOFTSGX_GDB names another)" : "");
+	message("%s: %s%s", gdb, strerror(errno),
+		errno == ENOENT ? "; is it installed? ($SOFTSGX_GDB names another)" : "");
 	return STATUS_FAILURE;
 }
