@@ -348,6 +348,8 @@ static void finish(void)
 		FUZZ_CHECK(!drv_munmap(v->d, v->tid, r->start, r->end - r->start));
 	close(fd);
 	drv_closed(v->d, fd);
+	while (encl_forget_oldest(v->d))
+		;
 	FUZZ_CHECK(!v->d->encl_count && !v->d->epc_used && v->d->region_count <= 2);
 }
 

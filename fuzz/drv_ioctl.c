@@ -533,6 +533,8 @@ static void finish(void)
 	for (unsigned i = 0; i < FDS; i++)
 		do_close(i);
 	FUZZ_CHECK(!v->d->epc_used && !v->d->encl_count && !atomic_load(&v->d->vma_count));
+	while (encl_forget_oldest(v->d))
+		;
 	FUZZ_CHECK(v->d->region_count == 1);		/* of the arena */
 	check_descriptors();
 }

@@ -26,7 +26,7 @@
 #define FD_MAX		64		/* no descriptor of a step has a higher number */
 #define CANARY		0xa5
 #define PAGES_MAX	1024		/* of the largest ELRANGE that steps make */
-#define ENCLAVES_MAX	16
+#define ENCLAVES_MAX	(16 + RETIRED_MAX)
 
 struct step {
 	uint8_t op, who, page, count, mode, value, spoil, odd;

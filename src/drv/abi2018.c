@@ -32,6 +32,36 @@ struct encl *abi2018_find(struct drv *d, uint64_t addr, long *error)
 	return v->encl;
 }
 
+#define KEPT	0xff		/* in page_rec.max_prot, for a moment */
+
+/*
+ * A thread that has passed the last check of an entry when the enclave dies is inside a moment later, and out again at its
+ * first instruction; that AEX needs SECS, TCS and SSA. What is in the EPC else goes.
+ */
+static void punch_contents(struct encl *e)
+{
+	uint64_t i, k;
+
+	for (i = encl_next_page(e, 0, e->npages); i < e->npages; i = encl_next_page(e, i + 1, e->npages)) {
+		const struct sgx_tcs *tcs = (const struct sgx_tcs *)(const void *)epc_addr(e, i);
+		const struct sgx_secs *secs = (const struct sgx_secs *)(const void *)epc_addr(e, e->npages);
+
+		if (page_state(e, i) != PAGE_RESIDENT || e->section.epcm[i].pt != SGX_PT_TCS)
+			continue;
+		e->recs[i].max_prot = KEPT;
+		for (k = 0; k < (uint64_t)tcs->nssa * secs->ssaframesize && tcs->ossa / DRV_PAGE + k < e->npages; k++)
+			e->recs[tcs->ossa / DRV_PAGE + k].max_prot = KEPT;
+	}
+	for (i = encl_next_page(e, 0, e->npages); i < e->npages; i = encl_next_page(e, k, e->npages)) {
+		for (k = i; k < e->npages && page_state(e, k) != PAGE_ABSENT && e->recs[k].max_prot != KEPT; k++)
+			;
+		if (k > i)
+			epc_punch(epc_addr(e, i), (k - i) * DRV_PAGE);
+		else
+			k++;
+	}
+}
+
 /* What belongs to the enclave goes at once; its struct when its last mapping does. */
 static void release(struct drv *d, struct encl *e)
 {
@@ -42,9 +72,11 @@ static void release(struct drv *d, struct encl *e)
 	drv_invalidate(d, e, e->base, e->base + e->size);
 	if (d->ops && d->ops->kick)
 		d->ops->kick(d, e);
+	punch_contents(e);
 	h->children = h->resident = h->page_cnt = h->va_count = h->va_hint = 0;
 	h->secs_state = PAGE_ABSENT;
-	epc_punch(e->area + l.epcm, l.total - l.epcm);
+	epc_punch(e->area + l.recs, l.epc - l.recs);
+	epc_punch(e->area + l.epc + (l.npages + 1) * DRV_PAGE, l.total - l.epc - (l.npages + 1) * DRV_PAGE);
 	e->abi.head = e->abi.tail = e->abi.working = ENCL_NO_PAGE;
 }
 

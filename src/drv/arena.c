@@ -43,7 +43,7 @@ long arena_init(struct drv *d)
 }
 
 /* First fit. A page stays free between regions, so that an overrun faults. */
-uint64_t arena_take(struct drv *d, uint64_t size)
+static uint64_t take(struct drv *d, uint64_t size)
 {
 	const uint64_t end = d->config.arena_base + d->config.arena_size;
 	uint64_t start = 0;
@@ -65,6 +65,15 @@ uint64_t arena_take(struct drv *d, uint64_t size)
 	memmove(&d->regions[i + 1], &d->regions[i], (d->region_count - i) * sizeof(struct region));
 	d->regions[i] = (struct region){ start, size };
 	d->region_count++;
+	return start;
+}
+
+uint64_t arena_take(struct drv *d, uint64_t size)
+{
+	uint64_t start = take(d, size);
+
+	while (!start && encl_forget_oldest(d))
+		start = take(d, size);
 	return start;
 }
 

@@ -77,6 +77,7 @@ void drv_fork_done(struct drv *d, bool child)
 		return;
 	}
 	/* The parent's other threads are not here: no pins, nobody waits. */
+	d->forking = true;
 	d->tid = drv_self();
 	d->pid = (uint32_t)sys_call0(__NR_getpid);
 	atomic_store(&d->lock.waiters, 0);
@@ -103,6 +104,7 @@ void drv_fork_done(struct drv *d, bool child)
 		encl_unlock(d, e);
 		encl_put(d, e);
 	}
+	d->forking = false;
 	drv_unlock(d);
 }
 
@@ -166,6 +168,12 @@ uint64_t encl_size(const struct encl *e)
 struct epc_section *encl_section(struct encl *e)
 {
 	return &e->section;
+}
+
+struct encl *encl_of_section(struct epc_section *section)
+{
+	_Static_assert(!offsetof(struct encl, section), "the same address");
+	return (struct encl *)section;
 }
 
 uint64_t encl_xfrm(const struct encl *e)

@@ -143,6 +143,7 @@ uint64_t encl_base(const struct encl *e);
 uint64_t encl_id(const struct encl *e);				/* random, for as long as it lives */
 uint64_t encl_size(const struct encl *e);
 struct epc_section *encl_section(struct encl *e);
+struct encl *encl_of_section(struct epc_section *section);
 /** drv_fetchable() - does our mapping of the enclave page at @addr allow execution at this moment? Lock-free. */
 bool drv_fetchable(struct drv *d, uint64_t addr);
 /* For patching code: the EPCM says execute and not write at this page now (encl_header.lock not needed). */

@@ -175,7 +175,7 @@ struct encl *encl_attach(struct drv *d, int fd, long *error)
 		}
 		return *error ? NULL : e;
 	}
-	for (i = 0; i < d->encl_count && d->encls[i].used; i++)
+	for (i = 0; i < DRV_ENCLS_MAX && (d->encls[i].used || d->encls[i].retired); i++)
 		;
 	*error = -ENOMEM;
 	if (i == DRV_ENCLS_MAX)
@@ -190,8 +190,8 @@ struct encl *encl_attach(struct drv *d, int fd, long *error)
 	for (int k = 0; k < ENCL_FDS_MAX; k++)
 		e->fds[k] = -1;
 	remember_fd(e, fd);
-	if (i == d->encl_count)
-		d->encl_count++;
+	if (i >= d->encl_count)
+		d->encl_count = i + 1;
 	encl_lock(d, e);
 	encl_register_user(d, e);
 	if (encl_state(e) != ENCL_NEW)
@@ -214,10 +214,11 @@ static long clone_mapping(uint64_t from, uint64_t to, uint64_t size)
 	return sys_is_error(ret) ? ret : 0;
 }
 
-static long map_ptes(uint64_t at, uint64_t size)
+/* Zeroes that no core dump has, and mlockall() does not fill. */
+static long map_blank(uint64_t at, uint64_t size, uint32_t fixed)
 {
 	long ret = sys_call6(__NR_mmap, (long)at, (long)size, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
 
 	if (sys_is_error(ret))
 		return ret;
@@ -251,7 +252,7 @@ long encl_see(struct drv *d, struct encl *e, uint64_t elrange_size)
 	if (!ret)
 		ret = sys_call3(__NR_mprotect, donor, epc_size, PROT_NONE);
 	if (!ret)
-		ret = map_ptes(pte, l.npages);
+		ret = map_blank(pte, l.npages, MAP_FIXED_NOREPLACE);
 	if (ret) {
 		arena_give(d, area);
 		return -ENOMEM;
@@ -286,6 +287,50 @@ void encl_unsee(struct drv *d, struct encl *e)
 	memset(&e->section, 0, sizeof(e->section));
 }
 
+bool encl_forget_oldest(struct drv *d)
+{
+	const struct retired *r = &d->retired[d->retired_first];
+
+	if (!d->retired_count)
+		return false;
+	if (r->area)
+		arena_give(d, r->area);
+	arena_give(d, r->header);
+	r->e->retired = false;
+	d->retired_first = (d->retired_first + 1) % RETIRED_MAX;
+	d->retired_count--;
+	return true;
+}
+
+static void retire(struct drv *d, struct encl *e)
+{
+	struct retired *r;
+
+	if (d->retired_count == RETIRED_MAX)
+		encl_forget_oldest(d);
+	r = &d->retired[(d->retired_first + d->retired_count++) % RETIRED_MAX];
+	*r = (struct retired){ e, e->npages ? e->area : 0, (uint64_t)e->header };
+	e->retired = true;
+	if (e->abi.dead)		/* there is little left of it already: see abi2018.c */
+		return;
+	if ((r->area && map_blank(r->area, e->area_size, MAP_FIXED)) || map_blank(r->header, DRV_PAGE, MAP_FIXED))
+		while (e->retired)	/* no memory for tables, perhaps */
+			encl_forget_oldest(d);
+}
+
+/*
+ * Who is inside has lost the mapping: the AEX that comes of it needs what is about to go. So does that of a thread which
+ * has passed the last check of an entry just now; it is given the time to get inside.
+ */
+static void throw_out(struct drv *d, struct encl *e)
+{
+	const struct { int64_t sec, nsec; } pause = { 0, 50000 };
+
+	d->ops->kick(d, e);
+	sys_call2(__NR_nanosleep, &pause, 0);
+	d->ops->kick(d, e);
+}
+
 void encl_put(struct drv *d, struct encl *e)
 {
 	if (e->vmas || e->pins || e->fds_overflow)
@@ -304,10 +349,10 @@ void encl_put(struct drv *d, struct encl *e)
 	encl_unlock(d, e);
 	d->epc_used -= e->counted;
 	private_give(d, e);
-	if (e->npages)
-		arena_give(d, e->area);
-	arena_give(d, (uint64_t)e->header);
 	e->used = false;
+	if (e->npages && !e->abi.dead && !d->forking && d->ops && d->ops->kick)
+		throw_out(d, e);
+	retire(d, e);
 	while (d->encl_count && !d->encls[d->encl_count - 1].used)
 		d->encl_count--;
 }

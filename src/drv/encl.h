@@ -135,14 +135,21 @@ struct encl {
 	int      fds[ENCL_FDS_MAX];	/* descriptors that we have seen; -1: none */
 	bool     fds_overflow;
 	bool     used;
+	bool     retired;		/* not used, and not to be used for another enclave yet */
 };
 
 /* All of these: Context: drv.lock held. */
 
 /** encl_attach() - the enclave of the open file @fd, which drv_fd_kind() has called one. NULL and *error: -ENOMEM, -EBADF. */
 struct encl *encl_attach(struct drv *d, int fd, long *error);
-/** encl_put() - detach @e if neither a mapping nor a descriptor that we know refers to it. */
+/**
+ * encl_put() - detach @e if neither a mapping nor a descriptor that we know refers to it. A thread that looked it up
+ * without a lock may be in the middle of a leaf on it still, or of an entry: what it finds instead are zeroes, until
+ * RETIRED_MAX more enclaves are detached, or address space is short.
+ */
 void encl_put(struct drv *d, struct encl *e);
+/** encl_forget_oldest() - give back the address space of the enclave that was detached first. False: there is none. */
+bool encl_forget_oldest(struct drv *d);
 /** encl_see() - map the rest of the file if CREATE has happened since. -ENOMEM. Context: header lock held too. */
 long encl_see(struct drv *d, struct encl *e, uint64_t elrange_size);
 /** encl_unsee() - the opposite, for a CREATE that failed; drops the contents. */

@@ -40,6 +40,13 @@ struct build_worker {
 	bool     forbidden;		/* an execve is on the way */
 };
 
+#define RETIRED_MAX	16
+/* The address space of an enclave that is detached: see encl_put(). */
+struct retired {
+	struct encl *e;
+	uint64_t area, header;		/* area: 0 if there is none */
+};
+
 struct drv {
 	struct lock lock;
 	uint32_t tid;			/* of the lock's holder */
@@ -54,6 +61,9 @@ struct drv {
 	uint64_t epc_used;
 	uint64_t fork_until;		/* what the last fork of this process wrote into headers */
 	struct build_worker worker;	/* of the ABI of 2018 */
+	struct retired retired[RETIRED_MAX];
+	uint32_t retired_first, retired_count;
+	bool forking;			/* in the child: the parent's threads are not ours to kick */
 	/* In the arena: */
 	struct scratch *scratch;
 	struct encl *encls;		/* [encl_count] slots, used or not */

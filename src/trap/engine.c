@@ -158,7 +158,7 @@ static void thread_entered(struct engine *e, struct thread *t, struct kucontext 
 	t->tcs = (struct sgx_tcs *)(void *)c->tcs.mem;
 	t->tcs_word = &c->tcs.epcm->tcs_word;
 	t->aep = t->tcs->aep;
-	t->encl = drv_encl_at(e->drv, c->tcs_la);
+	t->encl = encl_of_section(c->tcs.section);	/* its mapping may be gone already */
 	if (c->save_tf)
 		t->exit_neg = ~UINT64_C(0);	/* TF must be put back: not by the fast exit */
 	if (!e->step.on)
