@@ -225,6 +225,49 @@ TEST(old, threads_inside_are_thrown_out_when_a_part_is_unmapped)
 	}
 }
 
+static _Atomic unsigned entering;
+
+static void *enter_until_it_fails(void *arg)
+{
+	struct sgx_enclu_register pair = { (uintptr_t)own_enclu[OWN_PLAIN], (uintptr_t)own_fixed };
+	const unsigned tcs = (unsigned)(uintptr_t)arg;
+	struct own o;
+
+	if (ioctl(te.fd, SGX_IOC_ENCLU_REGISTER_THREAD, &pair))
+		return "no registration";
+	entering++;
+	do {
+		o = own_eenter(&te, tcs, OWN_PLAIN, (uintptr_t)own_enclu[OWN_PLAIN]);
+		own_call(&o);
+	} while (o.out == OWN_PLAIN);
+	return o.out == OWN_FIXED && o.r[RDI] == 14 ? NULL : "not a page fault";
+}
+
+/* Proves: C0-8 */
+TEST(old, threads_that_enter_meanwhile_fault)
+{
+	for (unsigned i = 0; i < 60; i++) {
+		pthread_t threads[3];
+		void *wrong;
+
+		if (!build(0))
+			return;
+		entering = 0;
+		for (uintptr_t k = 0; k < 3; k++)
+			pthread_create(&threads[k], NULL, enter_until_it_fails, (void *)k);
+		while (entering < 3)
+			sched_yield();
+		usleep(i * 37 % 1500);
+		munmap((void *)(te.base + (i & 1 ? 0 : te.size - PAGE)), i & 1 ? te.size : PAGE);
+		for (unsigned k = 0; k < 3; k++) {
+			pthread_join(threads[k], &wrong);
+			if (wrong)
+				test_fail(__FILE__, __LINE__, "%s", (const char *)wrong);
+		}
+		te_destroy(&te);
+	}
+}
+
 /* Proves: C0-10 */
 TEST(old, only_initialised_enclaves_have_pages)
 {
