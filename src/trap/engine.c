@@ -551,10 +551,14 @@ static void window_undo(struct kmcontext *m, uint64_t enclu, uint64_t aep)
  */
 static bool code_vanished(struct engine *e, struct thread *t, const struct kucontext *uc, uint64_t generation)
 {
+	uint8_t byte;
+
 	if (uc->mc.trapno == X86_DB || uc->mc.trapno == X86_BP || uc->mc.trapno == X86_PF)
 		return false;
 	if (uc->mc.rip - t->cpu.elrange_base >= t->cpu.elrange_size)
 		return false;
+	if (rt_copy(&byte, (const void *)uc->mc.rip, 1))	/* it was unmapped: sooner than the driver knows */
+		return true;
 	return !drv_fetchable(e->drv, uc->mc.rip) || generation_of(e, t->cpu.tcs_la) != generation;
 }
 
