@@ -34,7 +34,6 @@ check-contract:
 check-designs: build
 	@scripts/check-designs
 
-<<<<<<< ours
 check-exits: build
 	@DURATION=$(or $(SECONDS),600) SEED=$(or $(SEED),1) scripts/check-exits
 
@@ -44,12 +43,11 @@ check-go: build
 
 stress: build
 	@DURATION=$(or $(SECONDS),600) SEED=$(or $(SEED),1) scripts/check-exits --record
-=======
+
 # Every way of interrupting enclaves, on all kernels' selftests, with several seeds.
 check-aex-all: build
 	@scripts/setup build demo
 	@scripts/check-aex --all
->>>>>>> theirs
 
 format:
 	git clang-format --force HEAD
@@ -57,8 +55,5 @@ format:
 clean:
 	rm -rf build build-*
 
-<<<<<<< ours
-.PHONY: all build demo check asan bench fuzz check-contract check-designs check-exits check-go stress format clean
-=======
-.PHONY: all build demo check asan bench fuzz check-contract check-designs check-aex-all format clean
->>>>>>> theirs
+.PHONY: all build demo check asan bench fuzz check-contract check-designs check-exits check-go check-aex-all stress format \
+	clean
