@@ -215,10 +215,10 @@ static long clone_mapping(uint64_t from, uint64_t to, uint64_t size)
 }
 
 /* Zeroes that no core dump has, and mlockall() does not fill. */
-static long map_blank(uint64_t at, uint64_t size, uint32_t fixed)
+static long map_blank(uint64_t at, uint64_t size)
 {
 	long ret = sys_call6(__NR_mmap, (long)at, (long)size, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (sys_is_error(ret))
 		return ret;
@@ -252,7 +252,7 @@ long encl_see(struct drv *d, struct encl *e, uint64_t elrange_size)
 	if (!ret)
 		ret = sys_call3(__NR_mprotect, donor, epc_size, PROT_NONE);
 	if (!ret)
-		ret = map_blank(pte, l.npages, MAP_FIXED_NOREPLACE);
+		ret = map_blank(pte, l.npages);
 	if (ret) {
 		arena_give(d, area);
 		return -ENOMEM;
@@ -302,32 +302,45 @@ bool encl_forget_oldest(struct drv *d)
 	return true;
 }
 
+/* Zeroes instead of what is there, in one step: others are looking. */
+static long blank_over(struct drv *d, uint64_t at, uint64_t size)
+{
+	const uint64_t from = arena_take(d, size);
+	long ret = from ? map_blank(from, size) : -ENOMEM;
+
+	if (!ret)
+		ret = sys_call5(__NR_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at);
+	if (from)
+		arena_give(d, from);
+	return sys_is_error(ret) ? ret : 0;
+}
+
 static void retire(struct drv *d, struct encl *e)
 {
-	struct retired *r;
+	const struct retired r = { e, e->npages ? e->area : 0, (uint64_t)e->header };
 
+	/* Of an enclave of 2018 that is dead there is little left already: see abi2018.c. */
+	if (!e->abi.dead && ((r.area && blank_over(d, r.area, e->area_size)) || blank_over(d, r.header, DRV_PAGE))) {
+		if (r.area)
+			arena_give(d, r.area);
+		arena_give(d, r.header);
+		return;
+	}
 	if (d->retired_count == RETIRED_MAX)
 		encl_forget_oldest(d);
-	r = &d->retired[(d->retired_first + d->retired_count++) % RETIRED_MAX];
-	*r = (struct retired){ e, e->npages ? e->area : 0, (uint64_t)e->header };
+	d->retired[(d->retired_first + d->retired_count++) % RETIRED_MAX] = r;
 	e->retired = true;
-	if (e->abi.dead)		/* there is little left of it already: see abi2018.c */
-		return;
-	if ((r->area && map_blank(r->area, e->area_size, MAP_FIXED)) || map_blank(r->header, DRV_PAGE, MAP_FIXED))
-		while (e->retired)	/* no memory for tables, perhaps */
-			encl_forget_oldest(d);
 }
 
 /*
- * Who is inside has lost the mapping: the AEX that comes of it needs what is about to go. So does that of a thread which
- * has passed the last check of an entry just now; it is given the time to get inside.
+ * Who is inside has lost the mapping: the AEX that comes of it needs what is about to go. So does that of a thread that
+ * is on its way in: with a new generation no fast entry gets past its last check, and the model's are looked for again.
  */
 static void throw_out(struct drv *d, struct encl *e)
 {
-	const struct { int64_t sec, nsec; } pause = { 0, 50000 };
-
+	section_touch(&e->section);
 	d->ops->kick(d, e);
-	sys_call2(__NR_nanosleep, &pause, 0);
+	sys_call0(__NR_sched_yield);
 	d->ops->kick(d, e);
 }
 
@@ -348,6 +361,7 @@ void encl_put(struct drv *d, struct encl *e)
 			e->header->users[i].pid = 0;
 	encl_unlock(d, e);
 	d->epc_used -= e->counted;
+	e->counted = 0;			/* a thread that found it before may still lock it, and finds nothing resident */
 	private_give(d, e);
 	e->used = false;
 	if (e->npages && !e->abi.dead && !d->forking && d->ops && d->ops->kick)

@@ -175,7 +175,7 @@ void thread_mark(const struct thread *t);	/* DS says who we are again, should so
 void threads_forked(struct thread *t);
 /* Entries through a TCS in [start, end) are for the model to judge again: its mapping has changed. */
 void threads_forget(uint64_t start, uint64_t end);
-void threads_kick(const struct encl *encl, const struct thread *self);
+void threads_kick(struct encl *encl, const struct thread *self);
 struct thread *thread_current(void);		/* by DS: any context, async-signal-safe, no lock; NULL if DS is not ours */
 
 /* aex.c: exits that the options ask for (--aex), steps and their trace. */

@@ -159,12 +159,20 @@ void threads_forked(struct thread *t)
 		t->stats = &t->own_stats;
 }
 
-/**
- * threads_kick() - make every other thread of this process that is inside @encl leave it; it may be back at once. A
- * thread that has taken a fault there has left already (engine.c), so nobody waited for here can be waiting for us.
- */
-void threads_kick(const struct encl *encl, const struct thread *self)
+/* Does the word lie in the EPCM of @encl as it is mapped now? A slot remembers words of enclaves that are long gone. */
+static bool is_word_of(const struct epc_section *s, const _Atomic uint64_t *word)
 {
+	return (uintptr_t)word - (uintptr_t)s->epcm < s->npages * sizeof(*s->epcm);
+}
+
+/**
+ * threads_kick() - make every other thread of this process that is inside @encl, or on its way in, leave it; it may be
+ * back at once. A thread that has taken a fault there has left already (engine.c), so nobody waited for here can be
+ * waiting for us.
+ */
+void threads_kick(struct encl *encl, const struct thread *self)
+{
+	const struct epc_section *section = encl_section(encl);
 	uint32_t word;
 
 	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
@@ -175,17 +183,22 @@ void threads_kick(const struct encl *encl, const struct thread *self)
 			struct thread *slot = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
 			volatile struct thread *t = slot;
 			_Atomic uint64_t *owner = t->tcs_word;
+			bool kicked = false;
 			uint64_t before;
 
-			if (t == self || !t->in_enclave || t->encl != encl || !owner)
+			if (t == self || t->encl != encl || !is_word_of(section, owner))
 				continue;
 			before = atomic_load(owner);
 			if ((uint32_t)before != t->tid)
 				continue;
-			if (!signals_kick(slot))
-				continue;
-			while (t->in_enclave && atomic_load(owner) == before)
+			while (atomic_load(owner) == before) {	/* before in_enclave it goes on, or back, by itself */
+				if (!kicked && t->in_enclave) {
+					if (!signals_kick(slot))
+						break;
+					kicked = true;
+				}
 				sys_call0(NR_SCHED_YIELD);
+			}
 		}
 	}
 }

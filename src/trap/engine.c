@@ -637,6 +637,15 @@ enum engine_result engine_signal(struct engine *e, struct thread *t, int *sig, s
 	return not_of_sgx(e, t, uc);
 }
 
+/* An entry is undone that may have taken its TCS already. */
+static void window_release(struct thread *t)
+{
+	uint64_t owner = atomic_load_explicit(t->tcs_word, memory_order_relaxed);
+
+	if ((uint32_t)owner == t->tid)
+		atomic_compare_exchange_strong(t->tcs_word, &owner, 0);
+}
+
 /* [window_begin, enter_end): EENTER. */
 static void window_enter(struct engine *e, struct thread *t, struct kmcontext *m)
 {
@@ -647,7 +656,9 @@ static void window_enter(struct engine *e, struct thread *t, struct kmcontext *m
 		window_undo(m, m->rcx - 3, m->rax);
 	} else if (rip < enter_common) {
 		m->rcx = m->rip = e->vdso_enclu;		/* RAX is as it came: the leaf */
-	} else if (rip == enter_taken_test ? !(m->rflags & X86_FLAGS_ZF) : rip < enter_taken_test) {
+	} else if (rip < enter_committed) {
+		if (rip >= enter_taken_test)
+			window_release(t);
 		if (rip >= enter_spilled) {
 			m->rdx = t->spill_rdx;
 			m->rdi = t->spill_rdi;
@@ -683,6 +694,8 @@ static void window_call(struct engine *e, struct thread *t, struct kucontext *uc
 	const uint64_t *words = (const uint64_t *)m->rsp;
 
 	if (rip <= enter_raw_trap) {
+		if (rip < enter_taken)
+			window_release(t);
 		if (rip < enter_none) {
 			m->rdx = t->spill_rdx;
 			m->rdi = t->spill_rdi;

@@ -113,7 +113,7 @@ enum patch_unwound patch_unwind(struct engine *e, struct kucontext *uc);
 
 /* entry.S */
 extern const char window_begin[], enter_common[], enter_raw_trap[], enter_spilled[], enter_taken_test[], enter_committed[], enter_end[];
-extern const char enter_taken[], enter_none[], enter_call[], call_rdx_saved[], call_rdx_back[], call_flags[];
+extern const char enter_stale[], enter_taken[], enter_none[], enter_call[], call_rdx_saved[], call_rdx_back[], call_flags[];
 extern const char call_spilled[], call_blocked[], call_busy[];
 extern const char exit_checked[], exit_released[], window_end[], enter_trap[];
 void enter_fast(void);

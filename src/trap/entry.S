@@ -7,8 +7,9 @@
  *   [window_begin, enter_common)		RAX, RCX are as they came (enter_fast: RCX is the AEP or behind the ENCLU)
  *   [enter_common, enter_spilled)		nothing changed but RAX, RCX and flags: back to the ENCLU
  *   [enter_spilled, enter_taken_test)		RDX, RDI are in the TCB: restore them, back to the ENCLU
- *   enter_taken_test				ZF says whether the TCS was taken
+ *   [enter_taken_test, enter_committed)	the TCS may be ours: give it back, back to the ENCLU
  *   [enter_committed, enter_end)		the TCS is ours, RSP and RBP untouched: forward into the enclave
+ *   [enter_stale, enter_taken)			as before enter_committed
  *   [enter_taken, call_busy)			the model has not been asked: back to the ENCLU
  *   [exit_checked, exit_released)		forward: restore FS, GS, release the TCS
  *   [exit_released, window_end)		forward: only RAX, RCX and RIP are left
@@ -84,6 +85,10 @@ enter_spilled:
 	lock cmpxchg %rdi, (%rdx)
 enter_taken_test:
 	jne	enter_taken
+	mov	T_CACHE_GENERATION(%rcx), %rax
+	mov	(%rax), %rax		/* again: who takes pages away looks for owners of TCSs after he has said so */
+	cmp	T_CACHE_SEEN(%rcx), %rax
+	jne	enter_stale
 enter_committed:
 	mov	W_AEP(%rsp), %rdi
 	mov	%rdi, T_AEP(%rcx)
@@ -112,7 +117,11 @@ enter_committed:
 	jmp	*W_ENTRY(%rsp)
 enter_end:
 
-	.globl	enter_taken
+	.globl	enter_stale, enter_taken
+enter_stale:				/* what the cache says has changed just now: give the TCS back, if it is still that */
+	mov	%rdi, %rax
+	xor	%edi, %edi
+	lock cmpxchg %rdi, (%rdx)
 enter_taken:				/* another thread is inside, or died there: the model decides */
 	mov	T_SPILL_RDX(%rcx), %rdx
 	mov	T_SPILL_RDI(%rcx), %rdi

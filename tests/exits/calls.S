@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Calls of the vDSO function, of any version, and ENCLUs of our own, every register given and read back: calls.h. */
+/* Calls of the vDSO function, of any version, and ENCLUs of our own, every register given and read back. */
 #define X_FN		0
 #define X_STACK		8
 #define X_RAX		32

@@ -285,6 +285,7 @@ static const char *never(uint64_t address, const struct insn *insn)
 {
 	const struct { const char *from, *to, *why;
 	} list[] = {
+		{"enter_stale", "enter_taken", "by chance: the driver takes something away during an entry"},
 		{"rt_restorer", "rt_sigreturn_entry",
 		 "named to the kernel, handlers of the runtime do not return"},
 		{"rt_debug_event", "rt_wait_stub", "where a debugger has the end of a system call shown"},
