@@ -334,13 +334,11 @@ static void retire(struct drv *d, struct encl *e)
 
 /*
  * Who is inside has lost the mapping: the AEX that comes of it needs what is about to go. So does that of a thread that
- * is on its way in: with a new generation no fast entry gets past its last check, and the model's are looked for again.
+ * is on its way in: with a new generation no fast entry gets past its last check.
  */
 static void throw_out(struct drv *d, struct encl *e)
 {
 	section_touch(&e->section);
-	d->ops->kick(d, e);
-	sys_call0(__NR_sched_yield);
 	d->ops->kick(d, e);
 }
 

@@ -165,14 +165,9 @@ static bool is_word_of(const struct epc_section *s, const _Atomic uint64_t *word
 	return (uintptr_t)word - (uintptr_t)s->epcm < s->npages * sizeof(*s->epcm);
 }
 
-/**
- * threads_kick() - make every other thread of this process that is inside @encl, or on its way in, leave it; it may be
- * back at once. A thread that has taken a fault there has left already (engine.c), so nobody waited for here can be
- * waiting for us.
- */
-void threads_kick(struct encl *encl, const struct thread *self)
+/* Calls @visit for every other thread of this process. */
+static void each_other(const struct thread *self, void *argument, void (*visit)(struct thread *t, void *argument))
 {
-	const struct epc_section *section = encl_section(encl);
 	uint32_t word;
 
 	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
@@ -180,44 +175,67 @@ void threads_kick(struct encl *encl, const struct thread *self)
 
 		for (; used; used &= used - 1) {
 			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
-			struct thread *slot = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
-			volatile struct thread *t = slot;
-			_Atomic uint64_t *owner = t->tcs_word;
-			bool kicked = false;
-			uint64_t before;
+			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
 
-			if (t == self || t->encl != encl || !is_word_of(section, owner))
-				continue;
-			before = atomic_load(owner);
-			if ((uint32_t)before != t->tid)
-				continue;
-			while (atomic_load(owner) == before) {	/* before in_enclave it goes on, or back, by itself */
-				if (!kicked && t->in_enclave) {
-					if (!signals_kick(slot))
-						break;
-					kicked = true;
-				}
-				sys_call0(NR_SCHED_YIELD);
-			}
+			if (t != self)
+				visit(t, argument);
 		}
 	}
 }
 
+static void let_model_end(struct thread *t, void *unused)
+{
+	(void)unused;
+	while (atomic_load(&t->in_model))
+		sys_call0(NR_SCHED_YIELD);
+}
+
+static void kick(struct thread *slot, void *encl)
+{
+	volatile struct thread *t = slot;
+	_Atomic uint64_t *owner = t->tcs_word;
+	bool kicked = false;
+	uint64_t before;
+
+	if (t->encl != encl || !is_word_of(encl_section(encl), owner))
+		return;
+	before = atomic_load(owner);
+	if ((uint32_t)before != t->tid)
+		return;
+	while (atomic_load(owner) == before) {	/* before in_enclave it goes on, or back, by itself */
+		if (!kicked && t->in_enclave) {
+			if (!signals_kick(slot))
+				return;
+			kicked = true;
+		}
+		sys_call0(NR_SCHED_YIELD);
+	}
+}
+
+/**
+ * threads_kick() - make every other thread of this process that is inside @encl, or on its way in, leave it; it may be
+ * back at once, unless its mapping is gone or the section's generation is a new one. A thread that has taken a fault
+ * there has left already (engine.c), so nobody waited for here can be waiting for us.
+ */
+void threads_kick(struct encl *encl, const struct thread *self)
+{
+	each_other(self, NULL, let_model_end);
+	each_other(self, encl, kick);
+	each_other(self, NULL, let_model_end);
+}
+
+static void forget(struct thread *slot, void *argument)
+{
+	volatile struct thread *t = slot;
+	const struct { uint64_t start, end; } *range = argument;
+
+	if (t->cache.tcs_la - range->start < range->end - range->start)
+		t->cache.tcs_la = 0;
+}
+
 void threads_forget(uint64_t start, uint64_t end)
 {
-	uint32_t word;
-
-	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
-		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
-
-		for (; used; used &= used - 1) {
-			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
-			volatile struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
-
-			if (t->cache.tcs_la - start < end - start)
-				t->cache.tcs_la = 0;
-		}
-	}
+	each_other(NULL, &(struct { uint64_t start, end; }){ start, end }, forget);
 }
 
 void threads_init(void)

@@ -197,6 +197,17 @@ static void tcs_settle(struct engine *e, struct thread *t, uint64_t tcs)
 		drv_settle(e->drv, (uint32_t)t->tid, tcs);
 }
 
+/* Around the model's work, which looks its memory up without a lock: threads_kick() waits for the end. Never blocks. */
+static void model_begin(struct thread *t)
+{
+	atomic_store(&t->in_model, 1);		/* seen by others before the look-up is done */
+}
+
+static void model_end(struct thread *t)
+{
+	atomic_store_explicit(&t->in_model, 0, memory_order_release);
+}
+
 /*
  * Executes the ENCLU at uc's RIP, @size bytes. True: @uc is the state after it. False: *exc is its exception, *bus tells
  * whether Linux makes SIGBUS of it, and @uc is untouched. Outside, page faults that the driver can repair are repaired;
@@ -222,8 +233,10 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		generation = inside ? 0 : generation_of(e, c->regs.rbx);
 		if (!inside && (leaf == EENTER || leaf == ERESUME))
 			tcs_settle(e, t, c->regs.rbx);
+		model_begin(t);
 		if (isa_enclu(e->machine, c) == LEAF_DONE)
 			break;
+		model_end(t);
 		*exc = c->exc;
 		if (inside)
 			return false;
@@ -253,13 +266,16 @@ static bool enclu_run(struct engine *e, struct thread *t, struct kucontext *uc, 
 		thread_entered(e, t, uc, generation);
 		if (leaf == EENTER)
 			step_entered(t, c->tcs_la, t->tcs->cssa);
+		model_end(t);
 		trace_entered(e, t, leaf, uc->mc.rip);
 	} else if (inside && !c->enclave_mode) {
 		t->stats->eexit++;
 		t->exit_neg = c->save_tf ? ~UINT64_C(0) : -c->regs.rip;
 		thread_left(t, uc);
+		model_end(t);
 		trace_left(e, t, uc->mc.rip);
 	} else {
+		model_end(t);
 		regs_to_uc(&uc->mc, &c->regs);
 		if (e->step.on)
 			step_retired(e, t);
@@ -310,8 +326,10 @@ static void aex(struct engine *e, struct thread *t, struct kucontext *uc, struct
 	struct cpu *c = cpu_load(t, uc);
 
 	trace_aex(e, t, exc, uc->mc.rip);
+	model_begin(t);
 	isa_aex(e->machine, c, exc);
 	thread_left(t, uc);
+	model_end(t);
 	delivery_interrupted(t, c->tcs_la, uc->mc.rsp);
 }
 

@@ -82,6 +82,7 @@ struct thread {
 	/* Part 2 -- C only. */
 	struct cpu cpu;			/* CREGs of the entry in force; the fast path repeats them unchanged */
 	struct encl *encl;		/* the enclave inside which the thread is */
+	_Atomic uint32_t in_model;	/* a leaf or an AEX is at work on the memory of an enclave: nobody may take that away */
 	uint32_t index;			/* slot number */
 	bool     sud_on;
 	bool     kicked;		/* a kick interrupted the runtime */

@@ -250,3 +250,49 @@ TEST(threads, fork_while_others_are_inside)
 		pthread_join(thread[i], NULL);
 	EXPECT_EQ(wrong, 0);
 }
+
+static struct te doomed;
+static _Atomic bool going, gone;
+static _Atomic unsigned entered;
+
+static void *enters_until_it_goes(void *tcs)
+{
+	struct sgx_enclave_run run;
+	uint64_t args[16] = { 0 };
+
+	while (!gone) {
+		te_call(&doomed, (unsigned)(uintptr_t)tcs, TE_NOP, args, &run);
+		if (run.function == EEXIT)
+			entered++;
+		else if (!going)
+			wrong++;
+		else
+			break;
+	}
+	return NULL;
+}
+
+/* Proves: A-LIF-1 */
+TEST(threads, enclave_is_destroyed_while_others_enter)
+{
+	pthread_t thread[3];
+	unsigned round;
+	uintptr_t i;
+
+	wrong = 0;
+	for (round = 0; round < 40; round++) {
+		ASSERT_EQ(te_build(&doomed, &(struct te_options){ .tcs = 4 }), 0);
+		going = gone = false;
+		entered = 0;
+		for (i = 0; i < 3; i++)
+			pthread_create(&thread[i], NULL, enters_until_it_goes, (void *)i);
+		while (entered < 100 + 37 * round)
+			sched_yield();
+		going = true;
+		te_destroy(&doomed);
+		gone = true;
+		for (i = 0; i < 3; i++)
+			pthread_join(thread[i], NULL);
+	}
+	EXPECT_EQ(wrong, 0);
+}
