@@ -287,15 +287,20 @@ void encl_unsee(struct drv *d, struct encl *e)
 	memset(&e->section, 0, sizeof(e->section));
 }
 
+static void give_back(struct drv *d, const struct retired *r)
+{
+	if (r->area)
+		arena_give(d, r->area);
+	arena_give(d, r->header);
+}
+
 bool encl_forget_oldest(struct drv *d)
 {
 	const struct retired *r = &d->retired[d->retired_first];
 
 	if (!d->retired_count)
 		return false;
-	if (r->area)
-		arena_give(d, r->area);
-	arena_give(d, r->header);
+	give_back(d, r);
 	r->e->retired = false;
 	d->retired_first = (d->retired_first + 1) % RETIRED_MAX;
 	d->retired_count--;
@@ -321,9 +326,7 @@ static void retire(struct drv *d, struct encl *e)
 
 	/* Of an enclave of 2018 that is dead there is little left already: see abi2018.c. */
 	if (!e->abi.dead && ((r.area && blank_over(d, r.area, e->area_size)) || blank_over(d, r.header, DRV_PAGE))) {
-		if (r.area)
-			arena_give(d, r.area);
-		arena_give(d, r.header);
+		give_back(d, &r);
 		return;
 	}
 	if (d->retired_count == RETIRED_MAX)

@@ -28,19 +28,11 @@ static void pause_us(uint64_t us)
 
 static void tick_all(void)
 {
-	uint32_t word;
+	struct thread *t;
 
-	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
-		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
-
-		for (; used; used &= used - 1) {
-			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
-			const struct thread *t = (const struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
-
-			if (*(const volatile uint64_t *)&t->in_enclave)
-				signals_tick(t);
-		}
-	}
+	for_each_thread(t)
+		if (*(const volatile uint64_t *)&t->in_enclave)
+			signals_tick(t);
 }
 
 /* The thread that made the helper may end before the process does: it goes by its parent's pid, not by that thread. */

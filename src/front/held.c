@@ -87,22 +87,16 @@ long held_send(struct thread *to, int sig, const struct ksiginfo *info)
 /* The process's signal @sig is for a thread that does not block it, or waits for it. */
 static void offer(const struct thread *self, int sig)
 {
-	uint32_t word;
+	struct thread *t;
 
-	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
-		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
+	for_each_thread(t) {
+		uint64_t open = ~__atomic_load_n(&t->vmask, __ATOMIC_SEQ_CST) |
+				__atomic_load_n(&t->wait_open, __ATOMIC_SEQ_CST);
 
-		for (; used; used &= used - 1) {
-			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
-			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
-			uint64_t open = ~__atomic_load_n(&t->vmask, __ATOMIC_SEQ_CST) |
-					__atomic_load_n(&t->wait_open, __ATOMIC_SEQ_CST);
-
-			if (t == self || t->pid != rt.pid || !t->tid || !(open & KSIG_BIT(sig)))
-				continue;
-			if (wake(t, sig))	/* else it has just ended */
-				return;
-		}
+		if (t == self || t->pid != rt.pid || !t->tid || !(open & KSIG_BIT(sig)))
+			continue;
+		if (wake(t, sig))		/* else it has just ended */
+			return;
 	}
 }
 
@@ -158,20 +152,12 @@ bool held_give(struct thread *t, uint64_t set)
 void held_discard(int sig)
 {
 	struct ksiginfo info;
-	uint32_t word;
+	struct thread *t;
 
 	take(&rt.held, sig, &info);
-	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
-		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
-
-		for (; used; used &= used - 1) {
-			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
-			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
-
-			if (t->pid == rt.pid)
-				take(&t->held, sig, &info);
-		}
-	}
+	for_each_thread(t)
+		if (t->pid == rt.pid)
+			take(&t->held, sig, &info);
 }
 
 void held_forked(struct thread *t)

@@ -169,6 +169,9 @@ void threads_init(void);
 struct thread *thread_alloc(void);		/* a slot with its LDT entry, or NULL */
 void thread_free(struct thread *t);
 uint64_t *thread_slot_word(struct thread *t);	/* of the bitmap of slots in use; bit index % 64 */
+/* The slot in use behind @after, or the first for NULL; NULL: no more. Any context; threads come and go meanwhile. */
+struct thread *thread_next(const struct thread *after);
+#define for_each_thread(t) for ((t) = thread_next(NULL); (t); (t) = thread_next(t))
 struct thread *thread_of(uint64_t pid, uint64_t tid); /* of this process or one that shares its memory; NULL: not known */
 void thread_adopt(struct thread *t);
 void thread_mark(const struct thread *t);	/* DS says who we are again, should somebody have loaded it */

@@ -33,21 +33,27 @@ void thread_mark(const struct thread *t)
 		write_ds(t);
 }
 
+struct thread *thread_next(const struct thread *after)
+{
+	uint64_t index = after ? ((uintptr_t)after - RT_THREADS_BASE) / THREAD_SLOT_SIZE + 1 : 0, word;
+
+	for (word = index / 64; word < sizeof(rt.slots_used) / 8; index = ++word * 64) {
+		const uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE) & ~UINT64_C(0) << index % 64;
+
+		if (used)
+			return (struct thread *)(RT_THREADS_BASE +
+						 (word * 64 + (uint64_t)__builtin_ctzll(used)) * THREAD_SLOT_SIZE);
+	}
+	return NULL;
+}
+
 struct thread *thread_of(uint64_t pid, uint64_t tid)
 {
-	uint32_t word;
+	struct thread *t;
 
-	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
-		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
-
-		for (; used; used &= used - 1) {
-			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
-			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
-
-			if (t->tid == tid && (!pid || t->pid == pid))
-				return t;
-		}
-	}
+	for_each_thread(t)
+		if (t->tid == tid && (!pid || t->pid == pid))
+			return t;
 	return NULL;
 }
 
@@ -165,32 +171,16 @@ static bool is_word_of(const struct epc_section *s, const _Atomic uint64_t *word
 	return (uintptr_t)word - (uintptr_t)s->epcm < s->npages * sizeof(*s->epcm);
 }
 
-/* Calls @visit for every other thread of this process. */
-static void each_other(const struct thread *self, void *argument, void (*visit)(struct thread *t, void *argument))
+static void let_models_end(const struct thread *self)
 {
-	uint32_t word;
+	struct thread *t;
 
-	for (word = 0; word < sizeof(rt.slots_used) / 8; word++) {
-		uint64_t used = __atomic_load_n(&rt.slots_used[word], __ATOMIC_ACQUIRE);
-
-		for (; used; used &= used - 1) {
-			uint64_t index = word * 64 + (uint64_t)__builtin_ctzll(used);
-			struct thread *t = (struct thread *)(RT_THREADS_BASE + index * THREAD_SLOT_SIZE);
-
-			if (t != self)
-				visit(t, argument);
-		}
-	}
+	for_each_thread(t)
+		while (t != self && atomic_load(&t->in_model))
+			sys_call0(NR_SCHED_YIELD);
 }
 
-static void let_model_end(struct thread *t, void *unused)
-{
-	(void)unused;
-	while (atomic_load(&t->in_model))
-		sys_call0(NR_SCHED_YIELD);
-}
-
-static void kick(struct thread *slot, void *encl)
+static void kick(struct thread *slot, struct encl *encl)
 {
 	volatile struct thread *t = slot;
 	_Atomic uint64_t *owner = t->tcs_word;
@@ -219,23 +209,25 @@ static void kick(struct thread *slot, void *encl)
  */
 void threads_kick(struct encl *encl, const struct thread *self)
 {
-	each_other(self, NULL, let_model_end);
-	each_other(self, encl, kick);
-	each_other(self, NULL, let_model_end);
-}
+	struct thread *t;
 
-static void forget(struct thread *slot, void *argument)
-{
-	volatile struct thread *t = slot;
-	const struct { uint64_t start, end; } *range = argument;
-
-	if (t->cache.tcs_la - range->start < range->end - range->start)
-		t->cache.tcs_la = 0;
+	let_models_end(self);
+	for_each_thread(t)
+		if (t != self)
+			kick(t, encl);
+	let_models_end(self);
 }
 
 void threads_forget(uint64_t start, uint64_t end)
 {
-	each_other(NULL, &(struct { uint64_t start, end; }){ start, end }, forget);
+	struct thread *slot;
+
+	for_each_thread(slot) {
+		volatile struct thread *t = slot;
+
+		if (t->cache.tcs_la - start < end - start)
+			t->cache.tcs_la = 0;
+	}
 }
 
 void threads_init(void)
